@@ -1,0 +1,40 @@
+"""Learning rates over time: plain functions from (step, steps) to a share of the peak rate, between 0 and 1."""
+
+import math
+
+
+def constant(step: int, steps: int) -> float:
+    """The same rate throughout."""
+    return 1.0
+
+
+def warmup_cosine(step: int, steps: int, *, warmup: float = 0.05, floor: float = 0.0) -> float:
+    """Rise in a straight line, then fall along half a cosine to `floor`.
+
+    `warmup` and `floor` are shares: of the steps and of the peak. Loshchilov & Hutter 2017 (the cosine),
+    Goyal et al. 2017 (the warm-up).
+
+    >>> [round(warmup_cosine(step, 10, warmup=0.2), 2) for step in range(10)]
+    [0.5, 1.0, 1.0, 0.96, 0.85, 0.69, 0.5, 0.31, 0.15, 0.04]
+    """
+    rising = max(1, round(warmup * steps))
+    if step < rising:
+        return (step + 1) / rising
+    progress = (step - rising) / max(1, steps - rising)
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def one_cycle(step: int, steps: int, *, warmup: float = 0.3, start: float = 0.04, end: float = 1e-4) -> float:
+    """Rise and fall along cosines: a short training at a rate that would be too high to begin with. Smith & Topin 2018.
+
+    >>> [round(one_cycle(step, 10), 2) for step in range(10)]
+    [0.04, 0.28, 0.76, 1.0, 0.95, 0.81, 0.61, 0.39, 0.19, 0.05]
+    """
+
+    def ease(low: float, high: float, share: float) -> float:
+        return low + (high - low) * 0.5 * (1 - math.cos(math.pi * share))
+
+    peak = max(1, round(warmup * steps))
+    if step < peak:
+        return ease(start, 1.0, step / peak)
+    return ease(1.0, end, (step - peak) / max(1, steps - peak))

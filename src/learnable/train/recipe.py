@@ -1,0 +1,100 @@
+"""A recipe says how something is trained and what comes out: plain data, frozen, varied with `dataclasses.replace`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from learnable.data.examples import Batch, Data, Examples, Info
+from learnable.optim.schedules import constant
+
+Metrics = dict[str, float]
+Setting = int | float | str | bool
+
+
+@dataclass(frozen=True)
+class Player:
+    """A part of the model that moves: what it wants, how it moves, how fast. Nearly every recipe has one; a GAN has two."""
+
+    objective: Callable[[nn.Module, Batch], dict[str, Tensor]]  # {"total": loss, ...named parts}
+    optimizer: Callable[[nn.Module, float], Optimizer]  # a factory: parameters may be sharded before it is called
+    learning_rate: float  # at the schedule's peak
+    schedule: Callable[[int, int], float] = constant  # (step, steps) -> share of the learning rate
+    part: str = ""  # the attribute of the model that it trains; "" is all of it
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a recipe promises, checked by `learnable verify`."""
+
+    metric: str
+    minutes: float  # on `machine`; for people, never asserted
+    at_least: float | None = None
+    at_most: float | None = None
+    machine: str = "2 CPU cores"
+
+    @property
+    def higher_is_better(self) -> bool:
+        return self.at_least is not None
+
+    def kept(self, value: float) -> bool:
+        """Whether `value` keeps the promise; NaN never does."""
+        return (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
+
+    def __str__(self) -> str:
+        return f"{self.metric} {'≥' if self.at_least is not None else '≤'} {self.at_least if self.at_least is not None else self.at_most:g}"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A model, data, players and the loop, named together.
+
+    `model` and `data` are called as `model(info, **model_settings)` and `data(source, **data_settings)`; the settings
+    are the recipe's own flags on the command line. `source` is None for the embedded data, else what `--data` said.
+    """
+
+    model: Callable[..., nn.Module]
+    data: Callable[..., Data]
+    players: tuple[Player, ...]
+    steps: int
+    batch_size: int  # global: over all processes and micro-batches
+    evaluate: Callable[[nn.Module, Examples, Info], Metrics]
+    expected: Expected
+    model_settings: Mapping[str, Setting] = field(default_factory=dict)
+    data_settings: Mapping[str, Setting] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)  # what --data takes beside a path: name -> what it is
+    clip: float | None = None  # largest norm of a player's gradient
+    average: float | None = None  # decay of the weights' running average, which is then what is evaluated and used
+    every: int = 100  # steps between evaluations and checkpoints
+    patience: int | None = None  # evaluations without a better `expected.metric` on the validation part, then stop
+    predict: Callable[[nn.Module, Info, Path], dict[str, Any]] | None = None  # -> {"prediction", "probabilities"}
+    generate: Callable[..., dict[str, Any]] | None = None  # (model, info, prompt, count, seed, temperature) -> {"text"} ...
+    example: Callable[[Info], tuple[Tensor, ...]] | None = None  # inputs of the model's `forward`, for export
+
+
+@dataclass(frozen=True)
+class Program:
+    """A recipe that is not a training by the loop (NumPy's own, a measurement): a function with the same promise.
+
+    `run` is called with a `Workbench` (`learnable.train.workbench`) and its settings, and returns the metrics.
+    `model` is the result's torch twin, by which the run can be used like any other.
+    """
+
+    run: Callable[..., Metrics]
+    data: Callable[..., Data]
+    expected: Expected
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+    smoke: Mapping[str, Setting] = field(default_factory=dict)  # the settings that make it a matter of seconds
+    model: Callable[..., nn.Module] | None = None
+    evaluate: Callable[[nn.Module, Examples, Info], Metrics] | None = None
+    predict: Callable[[nn.Module, Info, Path], dict[str, Any]] | None = None
+    example: Callable[[Info], tuple[Tensor, ...]] | None = None
+
+
+def smoke(recipe: Recipe, steps: int = 4) -> Recipe:
+    """The same run, a few steps long: proves that the parts fit, nothing more."""
+    return replace(recipe, steps=min(steps, recipe.steps), every=2, batch_size=min(16, recipe.batch_size))
