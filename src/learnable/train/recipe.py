@@ -1,5 +1,6 @@
 """A recipe says how something is trained and what comes out: plain data, frozen, varied with `dataclasses.replace`."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -59,13 +60,15 @@ class Recipe:
     model: Callable[..., nn.Module]
     data: Callable[..., Data]
     players: tuple[Player, ...]
-    steps: int
     batch_size: int  # global: over all processes and micro-batches
     evaluate: Callable[[nn.Module, Examples, Info], Metrics]
     expected: Expected
+    steps: int = 0  # either these ...
+    epochs: float = 0  # ... or so many times through the training part
     model_settings: Mapping[str, Setting] = field(default_factory=dict)
     data_settings: Mapping[str, Setting] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)  # what --data takes beside a path: name -> what it is
+    promises: Mapping[str, Expected] = field(default_factory=dict)  # what it promises on other sources
     clip: float | None = None  # largest norm of a player's gradient
     average: float | None = None  # decay of the weights' running average, which is then what is evaluated and used
     every: int = 100  # steps between evaluations and checkpoints
@@ -74,27 +77,51 @@ class Recipe:
     generate: Callable[..., dict[str, Any]] | None = None  # (model, info, prompt, count, seed, temperature) -> {"text"} ...
     example: Callable[[Info], tuple[Tensor, ...]] | None = None  # inputs of the model's `forward`, for export
 
+    @property
+    def settings(self) -> dict[str, Setting]:
+        """The recipe's own knobs, by name."""
+        return {**self.data_settings, **self.model_settings}
+
+    def steps_for(self, examples: int) -> int:
+        """How many steps the recipe takes on a training part of this size."""
+        return self.steps or max(1, math.ceil(self.epochs * (examples // self.batch_size)))
+
 
 @dataclass(frozen=True)
 class Program:
     """A recipe that is not a training by the loop (NumPy's own, a measurement): a function with the same promise.
 
-    `run` is called with a `Workbench` (`learnable.train.workbench`) and its settings, and returns the metrics.
-    `model` is the result's torch twin, by which the run can be used like any other.
+    `run(bench, **model_settings, **run_settings)` is given a `learnable.train.workbench.Workbench` and returns the metrics.
+    `model(info, **model_settings)` is the result's torch twin: the arrays that `run` saves under the names of its
+    state are its weights, and by it the run is evaluated, used and exported like any other.
     """
 
     run: Callable[..., Metrics]
     data: Callable[..., Data]
+    model: Callable[..., nn.Module]
+    evaluate: Callable[[nn.Module, Examples, Info], Metrics]
     expected: Expected
-    settings: Mapping[str, Setting] = field(default_factory=dict)
+    model_settings: Mapping[str, Setting] = field(default_factory=dict)
+    run_settings: Mapping[str, Setting] = field(default_factory=dict)  # steps, batch_size, learning_rate ...
+    data_settings: Mapping[str, Setting] = field(default_factory=dict)
+    quick: Mapping[str, Setting] = field(default_factory=dict)  # the run settings that make it a matter of seconds
     sources: Mapping[str, str] = field(default_factory=dict)
-    smoke: Mapping[str, Setting] = field(default_factory=dict)  # the settings that make it a matter of seconds
-    model: Callable[..., nn.Module] | None = None
-    evaluate: Callable[[nn.Module, Examples, Info], Metrics] | None = None
+    promises: Mapping[str, Expected] = field(default_factory=dict)
     predict: Callable[[nn.Module, Info, Path], dict[str, Any]] | None = None
     example: Callable[[Info], tuple[Tensor, ...]] | None = None
+    generate: Callable[..., dict[str, Any]] | None = None
+
+    @property
+    def settings(self) -> dict[str, Setting]:
+        """The recipe's own knobs, by name."""
+        return {**self.data_settings, **self.model_settings, **self.run_settings}
 
 
-def smoke(recipe: Recipe, steps: int = 4) -> Recipe:
+AnyRecipe = Recipe | Program
+
+
+def smoke(recipe: AnyRecipe, steps: int = 4) -> AnyRecipe:
     """The same run, a few steps long: proves that the parts fit, nothing more."""
-    return replace(recipe, steps=min(steps, recipe.steps), every=2, batch_size=min(16, recipe.batch_size))
+    if isinstance(recipe, Program):
+        return replace(recipe, run_settings={**recipe.run_settings, **recipe.quick})
+    return replace(recipe, steps=steps, epochs=0, every=2, batch_size=min(16, recipe.batch_size))

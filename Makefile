@@ -1,0 +1,51 @@
+# `make` shows what there is to do; every target sets up what it needs.
+PYTHON ?= python3
+VENV   ?= .venv
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := start
+.PHONY: start setup setup-dev test check bench format help clean
+
+start: setup ## Set up, train LeNet on the embedded digits, and show what it can do
+	@$(BIN)/python -m learnable.cli.first
+
+setup: $(VENV)/.learnable ## Make .venv and install learnable into it
+
+$(VENV)/.learnable: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Learnable needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	@$(BIN)/python -c 'import pathlib; pathlib.Path("$@").touch()'
+
+setup-dev: $(VENV)/.learnable-dev ## The same, with what tests and checks need
+
+$(VENV)/.learnable-dev: pyproject.toml constraints.txt | $(VENV)/.learnable
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	@$(BIN)/python -c 'import pathlib; pathlib.Path("$@").touch()'
+
+test: setup-dev ## Run all tests; LEARNABLE_DATA_MIRROR=folder adds those on real data
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
+
+check: setup-dev ## Everything that looks at the code without running it: ruff, mypy, import-linter
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup-dev ## Measure speed against the standard implementations, as ratios
+	$(BIN)/python -m benchmarks $(BENCH)
+
+format: setup-dev ## Put the code into the house's form
+	$(BIN)/ruff format src tests benchmarks
+	$(BIN)/ruff check --fix src tests benchmarks
+
+help: ## Show this
+	@$(PYTHON) -c 'import re; [print(f"make {name:10} {what}") for name, what in re.findall(r"^([a-z-]+):.*?## (.*)", open("Makefile").read(), re.M)]'
+
+clean: ## Remove .venv and caches; your runs and downloads stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,266 @@
+"""The command line: one thin function a command, which calls what a notebook or a page could call.
+
+torch, rich's tables and everything heavy are imported inside the command that needs them, so that help is there at once.
+With --json a command prints JSON alone on standard output; notices and errors go to standard error.
+"""
+
+import contextlib
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from learnable import __version__
+from learnable.cli.command import RecipeCommand
+from learnable.errors import CallError, LearnableError
+
+app = typer.Typer(
+    name="learnable",
+    help="A deep-learning course that runs.",
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON alone, for programs.")]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="RECIPE (its latest run), RECIPE/WHEN, or a run's folder.")]
+
+
+class What(StrEnum):
+    topics = "topics"
+    models = "models"
+    recipes = "recipes"
+    datasets = "datasets"
+
+
+class Form(StrEnum):
+    onnx = "onnx"
+    torch = "torch"
+    safetensors = "safetensors"
+
+
+def main() -> None:
+    """Run the command line; the user's mistakes end in a message and an exit code, never in a traceback."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a character shows '?', it does not fail
+        with contextlib.suppress(AttributeError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        app()
+    except LearnableError as error:
+        from learnable.cli.show import complain
+
+        complain(str(error))
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # the reader, `head` say, has seen enough
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"learnable {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def start(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """A deep-learning course that runs."""
+    if context.invoked_subcommand is None:
+        from learnable.cli import pages
+
+        pages.where_am_i()
+
+
+@app.command(
+    cls=RecipeCommand,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    epilog="Example: learnable train lenet --data mnist --seed 1",
+)
+def train(
+    context: typer.Context,
+    recipe: Annotated[str | None, typer.Argument(help="See 'learnable list recipes'. Not needed with --resume.")] = None,
+    data: Annotated[str | None, typer.Option(help="A data set's name, or your own folder, text or CSV file.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the first weights and the order of the data.", min=0)] = None,
+    epochs: Annotated[float | None, typer.Option(help="Times through the training data.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps, in place of epochs.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Examples a step, over all processes.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="At the schedule's peak.")] = None,
+    clip: Annotated[float | None, typer.Option(help="Largest norm of the gradient.")] = None,
+    accumulate: Annotated[int | None, typer.Option(help="Micro-batches a step: less memory, the same result.")] = None,
+    average: Annotated[float | None, typer.Option(help="Keep a running average of the weights, with this decay.")] = None,
+    patience: Annotated[int | None, typer.Option(help="Stop after so many evaluations without a better one.")] = None,
+    every: Annotated[int | None, typer.Option(help="Steps between evaluations and checkpoints.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or mps; the best there is by default.")] = None,
+    precision: Annotated[str | None, typer.Option(help="fp32 or bf16.")] = None,
+    parallel: Annotated[str | None, typer.Option(help="Under torchrun: ddp, or fsdp to divide the weights.")] = None,
+    resume: Annotated[str | None, typer.Option(metavar="RUN", help="Go on with an interrupted run, exactly.")] = None,
+    smoke: Annotated[bool, typer.Option("--smoke", help="A few steps only: does it run at all?")] = False,
+    json: Json = False,
+) -> None:
+    """Train a recipe; or go on with a run that was interrupted."""
+    from learnable.cli import training
+
+    asked = {
+        "data": data, "seed": seed, "epochs": epochs, "steps": steps, "batch_size": batch_size,
+        "learning_rate": learning_rate, "clip": clip, "accumulate": accumulate, "average": average,
+        "patience": patience, "every": every, "device": device, "precision": precision, "parallel": parallel,
+        "smoke": smoke or None,
+    }  # fmt: skip
+    training.train(recipe, {key: value for key, value in asked.items() if value is not None}, context.args, resume, json)
+
+
+@app.command(epilog="Example: learnable runs lenet; learnable runs lenet lenet-sgd")
+def runs(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="None: list all. One: its curves. Two: compare.")] = None,
+    json: Json = False,
+) -> None:
+    """List runs, show one's curves, compare two."""
+    from learnable.cli import pages
+
+    if not names:
+        pages.list_runs(json)
+    elif len(names) == 1:
+        pages.show_run(names[0], json)
+    elif len(names) == 2:
+        pages.compare_runs(names[0], names[1], json)
+    else:
+        raise CallError(f"expected no run, one or two, came {len(names)}")
+
+
+@app.command(epilog="Example: learnable evaluate lenet --data mnist --json")
+def evaluate(
+    run: RunName,
+    data: Annotated[str | None, typer.Option(help="Other data of the same kind than what it was trained on.")] = None,
+    json: Json = False,
+) -> None:
+    """Measure a trained model on data that it has not seen."""
+    from learnable.cli import using
+
+    using.evaluate(run, data, json)
+
+
+@app.command(epilog="Example: learnable predict lenet three.png seven.png")
+def predict(
+    run: RunName,
+    files: Annotated[list[Path], typer.Argument(help="Pictures, or texts, as the recipe says.")],
+    json: Json = False,
+) -> None:
+    """Ask a trained model about files."""
+    from learnable.cli import using
+
+    using.predict(run, files, json)
+
+
+@app.command(epilog='Example: learnable generate gpt --prompt "def " --seed 1')
+def generate(
+    run: RunName,
+    prompt: Annotated[str | None, typer.Option(help="What the text begins with.")] = None,
+    count: Annotated[int, typer.Option(help="Tokens, or points, to make.", min=1, max=100_000)] = 200,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same.", min=0)] = 0,
+    temperature: Annotated[float, typer.Option(help="0 takes the likeliest each time; above 1 is wilder.", min=0, max=100)] = 1.0,
+    json: Json = False,
+) -> None:
+    """Let a trained model make something: text, points."""
+    from learnable.cli import using
+
+    using.generate(run, prompt, count, seed, temperature, json)
+
+
+@app.command(epilog="Example: learnable verify lenet --seeds 3")
+def verify(
+    recipes: Annotated[list[str] | None, typer.Argument(help="All, if none is named.")] = None,
+    seeds: Annotated[int, typer.Option(help="Seeds 0, 1, ... to measure with.", min=1, max=100)] = 1,
+    data: Annotated[str | None, typer.Option(help="The promise on this data in place of the embedded one.")] = None,
+    save: Annotated[bool, typer.Option("--save", help="In a checkout: write recipes/results/RECIPE.json.")] = False,
+    json: Json = False,
+) -> None:
+    """Measure recipes again, against what they promise."""
+    from learnable.cli import training
+
+    training.verify(recipes or [], seeds, data, save, json)
+
+
+@app.command(epilog="Example: learnable export lenet --to onnx --out lenet.onnx")
+def export(
+    run: RunName,
+    to: Annotated[Form, typer.Option(help="The format.")],
+    out: Annotated[Path | None, typer.Option(help="Where to; RECIPE.onnx, .pt2 or .safetensors here by default.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands there.")] = False,
+    json: Json = False,
+) -> None:
+    """Take a trained model out, checked against the original."""
+    from learnable.cli import using
+
+    using.export(run, to.value, out, overwrite, json)
+
+
+@app.command(epilog="Example: learnable serve lenet --port 8000")
+def serve(
+    run: RunName,
+    port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65535)] = 8000,
+    host: Annotated[str, typer.Option(help="127.0.0.1: this machine alone.")] = "127.0.0.1",
+) -> None:
+    """Put a trained model behind HTTP."""
+    from learnable.cli import using
+
+    using.serve(run, host, port)
+
+
+@app.command(epilog="Example: learnable doctor; learnable doctor lenet")
+def doctor(
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="None: examine this installation.")] = None,
+    json: Json = False,
+) -> None:
+    """Name what is wrong with a run, or with this installation, and what to do."""
+    from learnable.cli import health
+
+    if run is None:
+        health.installation(json)
+    else:
+        health.run(run, json)
+
+
+@app.command(name="list", epilog="Example: learnable list recipes --json")
+def list_(
+    what: What,
+    all_: Annotated[bool, typer.Option("--all", help="Topics: the planned ones, too.")] = False,
+    json: Json = False,
+) -> None:
+    """Tables of what there is."""
+    from learnable.cli import pages
+
+    pages.list_what(what.value, all_, json)
+
+
+@app.command(epilog="Example: learnable topic gpt")
+def topic(stem: Annotated[str, typer.Argument(help="See 'learnable list topics'.")], json: Json = False) -> None:
+    """Everything about a topic: code, recipes, results, what comes before and after."""
+    from learnable.cli import pages
+
+    pages.topic(stem, json)
+
+
+@app.command(epilog="Example: learnable path language-models")
+def path(name: Annotated[str | None, typer.Argument(help="None: list them.")] = None, json: Json = False) -> None:
+    """The ways through the course."""
+    from learnable.cli import pages
+
+    pages.path(name, json)
+
+
+@app.command(epilog="Example: learnable new resnet")
+def new(
+    stem: Annotated[str, typer.Argument(help="Of a planned topic, or a new one: lower-case words, hyphenated.")],
+    json: Json = False,
+) -> None:
+    """In a checkout: scaffold a topic on every floor."""
+    from learnable.cli import scaffold
+
+    scaffold.new(stem, json)

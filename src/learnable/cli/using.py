@@ -1,0 +1,75 @@
+"""`evaluate`, `predict`, `generate`, `export`, `serve`: what a trained model is for."""
+
+from pathlib import Path
+
+from learnable.cli.show import emit, note, number, say, table
+from learnable.errors import CallError
+
+
+def evaluate(name: str, data: str | None, json: bool) -> None:
+    """Print the metrics on the test part."""
+    from learnable.runs.run import Run
+
+    run = Run.open(name, note)
+    metrics = run.evaluate(data)
+    if json:
+        emit({"metrics": metrics})
+    else:
+        say(f"{run.name} on the test part of {data or run.info.data}")
+        table(("metric", "value"), [(key, number(value)) for key, value in metrics.items()], numbers=("value",))
+
+
+def predict(name: str, files: list[Path], json: bool) -> None:
+    """Print what the model says to each file; all are read before anything is printed."""
+    from learnable.runs.run import Run
+
+    run = Run.open(name, note)
+    answers = [{"file": str(file), **run.predict(file)} for file in files]
+    if json:
+        emit(answers)
+        return
+    rows = []
+    for answer in answers:
+        likely = sorted(answer["probabilities"].items(), key=lambda item: -item[1])[:3]
+        rows.append((answer["file"], answer["prediction"], "  ".join(f"{key} {value:.1%}" for key, value in likely)))
+    table(("file", "prediction", "most likely"), rows)
+
+
+def generate(name: str, prompt: str | None, count: int, seed: int, temperature: float, json: bool) -> None:
+    """Print what the model makes."""
+    from learnable.runs.run import Run
+
+    made = Run.open(name, note).generate(prompt=prompt, count=count, seed=seed, temperature=temperature)
+    if json:
+        emit(made)
+    elif "text" in made:
+        say(made["text"])
+    else:
+        from learnable.sampling.points import text_scatter
+
+        say(text_scatter(made["points"]))
+
+
+def export(name: str, to: str, out: Path | None, overwrite: bool, json: bool) -> None:
+    """Write the model in another format, and say how it was checked."""
+    from learnable.runs.leaving import SUFFIXES, leave
+    from learnable.runs.run import Run
+
+    run = Run.open(name, note)
+    path = out or Path(run.recipe_name + SUFFIXES[to])
+    report = leave(run, to, path, overwrite=overwrite)
+    if json:
+        emit({"path": str(path), **report})
+    else:
+        say(f"{path} ({path.stat().st_size:,} bytes): " + ", ".join(f"{key} {value}" for key, value in report.items()))
+
+
+def serve(name: str, host: str, port: int) -> None:
+    """Serve until Ctrl-C."""
+    from learnable.runs.run import Run
+    from learnable.serve.app import serve as run_server
+
+    run = Run.open(name, note)
+    if not (run.can_predict or run.can_generate):
+        raise CallError(f"{run.recipe_name} neither predicts nor generates, so there is nothing to serve")
+    run_server(run, host, port)

@@ -1,0 +1,196 @@
+"""The data sets: where each comes from, how it is known to be the right one, and which function reads it.
+
+A row without files is embedded: it is there without a network. Everything here is text, so listing imports nothing.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from learnable.errors import WorldError, unknown
+
+
+@dataclass(frozen=True)
+class File:
+    """A file as its authors published it; the checksum is what makes it that file, whoever hands it over."""
+
+    name: str
+    bytes: int
+    sha256: str
+    urls: tuple[str, ...]  # tried in this order
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One row: `reads` is the address of a function whose first argument is the row's name."""
+
+    title: str
+    reads: str  # "module:function"
+    licence: str
+    home: str = ""
+    files: tuple[File, ...] = ()
+
+    @property
+    def embedded(self) -> bool:
+        """Whether it is there without a download."""
+        return not self.files
+
+    @property
+    def bytes(self) -> int:
+        """The size of what would be downloaded."""
+        return sum(file.bytes for file in self.files)
+
+
+def _files(places: tuple[str, ...], *rows: tuple[str, int, str]) -> tuple[File, ...]:
+    return tuple(File(name, size, sha256, tuple(place + name for place in places)) for name, size, sha256 in rows)
+
+
+_MNIST = _files(
+    ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
+    ("train-images-idx3-ubyte.gz", 9_912_422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
+    ("train-labels-idx1-ubyte.gz", 28_881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
+    ("t10k-images-idx3-ubyte.gz", 1_648_877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
+    ("t10k-labels-idx1-ubyte.gz", 4_542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
+)
+_FASHION_MNIST = _files(
+    (
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",  # has no https; the checksum vouches for the file
+    ),
+    ("train-images-idx3-ubyte.gz", 26_421_880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
+    ("train-labels-idx1-ubyte.gz", 29_515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+    ("t10k-images-idx3-ubyte.gz", 4_422_102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
+    ("t10k-labels-idx1-ubyte.gz", 5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
+)
+_TINYSHAKESPEARE = _files(
+    ("https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/",),
+    ("input.txt", 1_115_394, "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"),
+)
+_NAMES = _files(
+    ("https://raw.githubusercontent.com/karpathy/makemore/master/",),
+    ("names.txt", 228_145, "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"),
+)
+_IRIS = _files(
+    ("https://raw.githubusercontent.com/jbrownlee/Datasets/master/",),
+    ("iris.csv", 4_549, "f5d0c11e5c78a69a20dbb80baf2b24703f59a6687595752abb397d23732647c5"),
+)
+_ADULT = _files(
+    ("https://archive.ics.uci.edu/ml/machine-learning-databases/adult/",),
+    ("adult.data", 3_974_305, "5b00264637dbfec36bdeaab5676b0b309ff9eb788d63554ca0a249491c86603d"),
+    ("adult.test", 2_003_153, "a2a9044bc167a35b2361efbabec64e89d69ce82d9790d2980119aac5fd7e9c05"),
+)
+
+_POINTS = {
+    "ring": "eight Gaussians on a circle",
+    "grid": "twenty-five Gaussians, five by five",
+    "moons": "two half circles that interlock",
+    "circles": "one circle inside another",
+    "spirals": "two arms that wind around each other",
+    "xor": "four corners",
+    "blobs": "three Gaussians",
+}
+
+DATASETS: dict[str, Dataset] = {
+    "digits": Dataset(
+        "1,797 handwritten digits, 8x8 gray, 10 classes (part of scikit-learn)",
+        reads="learnable.data.images:digit_scans",
+        licence="CC BY 4.0 (UCI)",
+        home="https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits",
+    ),
+    "stdlib": Dataset(
+        "about 1 MB of Python: modules of the standard library of the Python that runs",
+        reads="learnable.data.text:characters",
+        licence="PSF-2.0",
+        home="https://docs.python.org/3/library/",
+    ),
+    **{
+        name: Dataset(f"points in the plane: {what}", reads="learnable.data.points:mixture", licence="made on the spot")
+        for name, what in _POINTS.items()
+    },
+    "mnist": Dataset(
+        "MNIST: 60,000 + 10,000 handwritten digits, 28x28 gray, 10 classes",
+        reads="learnable.data.images:labeled_images",
+        licence="CC BY-SA 3.0 (LeCun, Cortes, Burges)",
+        home="http://yann.lecun.com/exdb/mnist/",
+        files=_MNIST,
+    ),
+    "fashion-mnist": Dataset(
+        "Fashion-MNIST: 60,000 + 10,000 pieces of clothing, 28x28 gray, 10 classes",
+        reads="learnable.data.images:labeled_images",
+        licence="MIT (Zalando SE)",
+        home="https://github.com/zalandoresearch/fashion-mnist",
+        files=_FASHION_MNIST,
+    ),
+    "tinyshakespeare": Dataset(
+        "Tiny Shakespeare: 1,115,394 characters of his plays, 65 distinct",
+        reads="learnable.data.text:characters",
+        licence="public domain text",
+        home="https://github.com/karpathy/char-rnn",
+        files=_TINYSHAKESPEARE,
+    ),
+    "names": Dataset(
+        "32,033 first names, one to a line, 26 letters",
+        reads="learnable.data.text:characters",
+        licence="MIT",
+        home="https://github.com/karpathy/makemore",
+        files=_NAMES,
+    ),
+    "iris": Dataset(
+        "Iris: 150 flowers, 4 measurements, 3 classes",
+        reads="learnable.data.tables:table",
+        licence="CC BY 4.0 (UCI)",
+        home="https://archive.ics.uci.edu/dataset/53/iris",
+        files=_IRIS,
+    ),
+    "adult": Dataset(
+        "Adult: 32,561 + 16,281 people of the 1994 US census, 14 attributes, income above or below 50,000 dollars",
+        reads="learnable.data.tables:table",
+        licence="CC BY 4.0 (UCI)",
+        home="https://archive.ics.uci.edu/dataset/2/adult",
+        files=_ADULT,
+    ),
+}
+
+
+def find(name: str) -> Dataset:
+    """The row of a data set.
+
+    >>> find("mnist").bytes
+    11594722
+
+    Raises:
+        CallError: there is no such data set; the message names the nearest one.
+    """
+    if name not in DATASETS:
+        raise unknown("dataset", name, DATASETS)
+    return DATASETS[name]
+
+
+def name_or_path(source: str | None, names: Sequence[str]) -> str | Path:
+    """What a user's `--data` means: one of `names` (the first where nothing was said), else a path that exists.
+
+    A name goes before a file of that name; `./mnist` is then the file.
+
+    Raises:
+        CallError: it looks like a name and is none.
+        WorldError: it looks like a path, and nothing is there.
+    """
+    if source is None:
+        return names[0]
+    if source in names:
+        return source
+    path = Path(source).expanduser()
+    try:
+        exists = bool(source) and path.exists()
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # longer than names can be, a NUL in it, a folder that may not be looked into
+        raise WorldError(f"the path {source[:200]!r} cannot be used ({error}).") from error
+    if exists:
+        return path
+    if path.suffix or path.is_absolute() or any(mark in source for mark in {"/", os.sep, "~"}):
+        raise WorldError(f"there is no file or folder {path} (looked for from {Path.cwd()}); "
+                         f"check the path, or name one of: {', '.join(names)}.")  # fmt: skip
+    raise unknown("dataset", source, names)

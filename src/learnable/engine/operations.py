@@ -1,0 +1,135 @@
+r"""The engine's calculus: a table of operations, each with the rule that carries a gradient back through it.
+
+Every program, however long, is a chain of a few elementary operations, and the chain rule needs nothing but the
+derivative of each. So the whole of calculus that a network needs is this table. A row holds
+
+    forward   arrays in, array out
+    rules     one for each input: from g, the gradient of the loss with respect to the result y, to the gradient
+              with respect to that input, given y, the inputs, and the settings (axes, a shape, an index)
+
+A rule is a vector-Jacobian product, :math:`\bar x = \bar y\, \partial y / \partial x`: it never builds the Jacobian, which for
+a product of matrices would have more entries than memory has room. Rules may answer in the shape of the result, or in
+float64: `fitted` brings a gradient to the shape and type of what it belongs to.
+
+A rule per input, rather than one for all, because a gradient that nobody asked for should not be computed: the first
+layer of a network would otherwise spend a third of the step on the gradient of the pictures.
+
+Sources  Griewank & Walther 2008, "Evaluating Derivatives", chapter 3 (the adjoint of each elemental);
+         Baydin et al. 2018, section 3.2 - https://arxiv.org/abs/1502.05767
+Choices  where a function has a kink, we take what PyTorch takes: relu has slope 0 at 0, equal maxima share the gradient
+"""
+
+from collections.abc import Callable
+from types import EllipsisType, NoneType
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray
+
+
+def fitted(gradient: Array, x: Array) -> Array:
+    """The gradient in the shape and type of `x`, which may have been broadcast: un-broadcasting is summing.
+
+    Broadcasting copies a number into many places. Each copy touches the loss, and effects add up, so the number's
+    gradient is the sum over its copies: over the axes that were put in front, and over those stretched from 1.
+
+    >>> fitted(np.ones((4, 3)), x=np.zeros((1, 3)))
+    array([[4., 4., 4.]])
+    """
+    if gradient.shape != x.shape:
+        new = gradient.ndim - x.ndim
+        stretched = (new + axis for axis, size in enumerate(x.shape) if size == 1)
+        gradient = gradient.sum((*range(new), *stretched)).reshape(x.shape)
+    return gradient.astype(x.dtype, copy=False)
+
+
+def swap(x: Array) -> Array:
+    """Every matrix in `x` transposed; the axes before the last two count matrices."""
+    return np.swapaxes(x, -1, -2)
+
+
+def product(a: Array, b: Array, like: Array) -> Array:
+    """a @ b, lying in memory as `like` does if it has its shape.
+
+    An optimizer then walks over a weight and its gradient in step, also where the weight was used transposed; otherwise it would
+    jump through one of the two, which takes several times as long.
+    """
+    if like.shape == (*a.shape[:-1], b.shape[-1]):
+        return np.matmul(a, b, out=np.empty_like(like))
+    return a @ b
+
+
+def spread(reduced: Array, x: Array, axis: tuple[int, ...]) -> Array:
+    """What was reduced over some axes of `x`, in the shape of `x` again: each number stands wherever it came from."""
+    return np.broadcast_to(reduced.reshape([1 if i in axis else n for i, n in enumerate(x.shape)]), x.shape)
+
+
+def shared(g: Array, y: Array, x: Array, axis: tuple[int, ...]) -> Array:
+    """The gradient of a maximum: it belongs to the winner alone; winners that tie share it."""
+    winners = x == spread(y, x, axis)
+    return spread(g, x, axis) * winners / winners.sum(axis, keepdims=True, dtype=g.dtype)
+
+
+def scattered(g: Array, x: Array, index: tuple[Any, ...]) -> Array:
+    """Zeros in the shape of `x` but for the entries that were picked, which get what came back for them."""
+    result = np.zeros_like(x)
+    if all(isinstance(part, int | np.integer | slice | EllipsisType | NoneType) for part in index):
+        result[index] = g  # slices pick each entry once
+    else:
+        np.add.at(result, index, g)  # an entry that was picked twice gets the sum
+    return result
+
+
+def log_softmax(x: Array, axis: int) -> Array:
+    """log(exp(x) / exp(x).sum()), with the largest taken out first so that no exponential overflows."""
+    x = x - x.max(axis, keepdims=True)
+    return x - np.log(np.exp(x).sum(axis, keepdims=True))
+
+
+def cross_entropy(x: Array, labels: Array) -> Array:
+    """The mean surprise, in nats, at finding these labels where `x`, (..., classes), said what was likely."""
+    return -np.take_along_axis(log_softmax(x, -1), labels[..., None], -1).mean()
+
+
+def surprise_gradient(g: Array, x: Array, labels: Array) -> Array:
+    """What was believed minus what is true: softmax minus one-hot, over the number of examples."""
+    believed = np.exp(log_softmax(x, -1))
+    true = (labels[..., None] == np.arange(x.shape[-1])).astype(x.dtype)
+    return (believed - true) * (g / labels.size)
+
+
+# name: what it computes, then, input by input, how a gradient g of the result y flows back
+OPERATIONS: dict[str, tuple[Callable[..., Any], ...]] = {
+    "add":     (np.add,         lambda g, y, a, b: g,           lambda g, y, a, b: g),
+    "sub":     (np.subtract,    lambda g, y, a, b: g,           lambda g, y, a, b: -g),
+    "mul":     (np.multiply,    lambda g, y, a, b: g * b,       lambda g, y, a, b: g * a),
+    "div":     (np.divide,      lambda g, y, a, b: g / b,       lambda g, y, a, b: -g * y / b),
+    "matmul":  (np.matmul,      lambda g, y, a, b: product(g, swap(b), like=a),
+                                lambda g, y, a, b: product(swap(a), g, like=b)),
+    "pow":     (np.power,       lambda g, y, a, b: g * b * a ** np.where(b == 0, 1, b - 1),
+                                lambda g, y, a, b: g * y * np.log(np.where(a == 0, 1, a))),
+    "maximum": (np.maximum,     lambda g, y, a, b: np.where(a == b, g / 2, np.where(a > b, g, 0)),
+                                lambda g, y, a, b: np.where(a == b, g / 2, np.where(a < b, g, 0))),
+    "where":   (lambda a, b, condition: np.where(condition, a, b),
+                                lambda g, y, a, b, condition: np.where(condition, g, 0),
+                                lambda g, y, a, b, condition: np.where(condition, 0, g)),
+    "concatenate": (lambda a, b, axis: np.concatenate((a, b), axis),
+                                lambda g, y, a, b, axis: np.split(g, [a.shape[axis]], axis)[0],
+                                lambda g, y, a, b, axis: np.split(g, [a.shape[axis]], axis)[1]),
+    "neg":     (np.negative,    lambda g, y, x: -g),
+    "exp":     (np.exp,         lambda g, y, x: g * y),
+    "log":     (np.log,         lambda g, y, x: g / x),
+    "tanh":    (np.tanh,        lambda g, y, x: g * (1 - y * y)),
+    "sigmoid": (lambda x: np.exp(-np.logaddexp(0, -x)),  # 1 / (1 + exp(-x)), where no x is too large for exp
+                                lambda g, y, x: g * y * (1 - y)),
+    "relu":    (lambda x: np.maximum(x, 0), lambda g, y, x: np.where(x > 0, g, 0)),
+    "sum":     (np.sum,         lambda g, y, x, axis, keepdims: spread(g, x, axis)),
+    "mean":    (np.mean,        lambda g, y, x, axis, keepdims: spread(g, x, axis) * y.size / max(1, x.size)),
+    "max":     (np.max,         lambda g, y, x, axis, keepdims: shared(g, y, x, axis)),
+    "reshape": (lambda x, shape: x.reshape(shape), lambda g, y, x, shape: g.reshape(x.shape)),
+    "permute": (np.transpose,   lambda g, y, x, axes: g.transpose(np.argsort(axes))),
+    "getitem": (lambda x, index: x[index], lambda g, y, x, index: scattered(g, x, index)),
+    "log_softmax":   (log_softmax,   lambda g, y, x, axis: g - np.exp(y) * g.sum(axis, keepdims=True)),
+    "cross_entropy": (cross_entropy, lambda g, y, x, labels: surprise_gradient(g, x, labels)),
+}  # fmt: skip

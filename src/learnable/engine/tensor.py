@@ -1,0 +1,294 @@
+"""A tensor that remembers where it came from, and sends gradients back the way it came.
+
+Why reverse mode?  The derivative of f(g(h(x))) is a product of Jacobians, which may be multiplied from either end. From the
+    inputs (forward mode), one pass gives the effect of *one* number on everything; from the result (reverse mode), one pass
+    gives the effect of *everything* on one number. A loss is one number and depends on millions of weights: reverse mode has
+    all of their gradients for the price of a few forward passes, however many they are.
+Why a topological order?  A gradient may be passed on only when it is complete, that is when everything that used the tensor
+    has sent its share. An order that has inputs before results, walked backwards, promises just that. Following every path
+    from the loss instead would be right too, and hopeless: twenty diamonds in a row have a million paths.
+Why accumulate?  A tensor that is used twice changes the loss in two ways, and by the chain rule for several variables
+    the effects add up. `grad` goes on adding up over calls of `backward`, until `zero_grad`, by the same rule: two losses
+    that are followed back one after the other are their sum followed back.
+Why does un-broadcasting sum?  A bias that was added to 64 rows *was* used 64 times: the same rule again (`fitted`).
+
+One law of memory: an array that a tensor holds is never written to. It is read-only, so NumPy itself refuses `x.data[0] = 1`
+and `x.data -= step`; an update puts a new array in its place, `x.data = x.data - step`, and the graph keeps those that it has
+used. So nothing that happens between forward and backward can falsify a gradient, and arrays are shared without fear.
+
+Sources  Baydin et al. 2018, "Automatic differentiation in machine learning: a survey" - https://arxiv.org/abs/1502.05767;
+         Griewank & Walther 2008, "Evaluating Derivatives", sections 3.2 (reverse mode) and 4.1 (what it costs)
+Letters  their adjoint, a bar over the variable, is our `grad`; their tape or Wengert list is our `topological_order`
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from learnable.engine.operations import OPERATIONS, fitted
+
+FLOATS = (np.float32, np.float64)
+Axes = int | Sequence[int] | None
+recording = ContextVar("recording", default=True)
+
+
+def method(name: str) -> Callable[..., "Tensor"]:
+    """A row of the table as a method: `tensor + other`, `tensor.exp()`."""
+    return lambda self, *others: apply(name, self, *others)
+
+
+def reflected(name: str) -> Callable[..., "Tensor"]:
+    """What Python calls for `other + tensor` when `other` does not know tensors."""
+    return lambda self, other: apply(name, other, self)
+
+
+class Tensor:
+    """An array of numbers with a place in a graph of operations.
+
+    A tensor that is made has no inputs; one that is computed knows its operation and its inputs. Constants take the
+    type of the tensor that they meet, so float32 stays float32; between tensors, NumPy's rules for types hold.
+
+    >>> x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    array([2., 4., 6.])
+    """
+
+    __array_ufunc__ = None  # `array * tensor` is ours to answer
+
+    grad: np.ndarray | None = None
+    name: str = ""  # for drawings
+    operation: str = ""  # a row of the table, empty for a tensor that was made
+    inputs: tuple["Tensor", ...] = ()
+    settings: Mapping[str, Any] = MappingProxyType({})
+    saved: tuple[np.ndarray, ...] = ()  # the result and the inputs' arrays, as they were
+
+    def __init__(self, data: Any, requires_grad: bool = False, *, dtype: Any = None, name: str = ""):
+        data = _copied(data, dtype)
+        if data.dtype not in FLOATS and data.dtype.kind not in "iub":
+            raise TypeError(f"expected numbers of type float32, float64, bool or an integer type, came {data.dtype}")
+        if requires_grad and data.dtype not in FLOATS:
+            raise TypeError(f"only float32 and float64 have gradients, came {data.dtype}: write 1.0 for 1, or give a dtype")
+        self._data, self.requires_grad, self.name = _locked(data), requires_grad, name
+
+    @property
+    def data(self) -> np.ndarray:
+        """The numbers, read-only. Assigning replaces them, unrecorded by any graph: that is how an optimizer steps.
+
+        An array that is assigned becomes the tensor's own, and read-only. Raises ValueError unless shape and type stay.
+        """
+        return self._data
+
+    @data.setter
+    def data(self, new: np.ndarray) -> None:
+        new = np.asarray(new)
+        if (new.shape, new.dtype) != (self.shape, self.dtype):
+            raise ValueError(f"expected {self.dtype} of shape {self.shape}, came {new.dtype} of shape {new.shape}")
+        self._data = _locked(new if new.base is None else new.copy())  # who holds the whole could write to a part
+
+    def backward(self, gradient: Any = None) -> None:
+        """Add this tensor's gradient with respect to everything that it was computed from to their `grad`.
+
+        `gradient`, in this tensor's shape, says how much each entry counts: the gradient of the final result with respect to
+        it. A single number needs none: it is the result. Raises RuntimeError where nothing wants a gradient, else ValueError.
+        """
+        if not self.requires_grad:
+            raise RuntimeError("nothing here wants a gradient: make a tensor with requires_grad=True, outside no_grad()")
+        if gradient is None and self.size != 1:
+            raise ValueError(f"expected a single number, came shape {self.shape}: take its sum, or give backward a gradient")
+        gradient = np.ones(self.shape, self.dtype) if gradient is None else _copied(gradient, self.dtype)
+        if gradient.shape != self.shape:
+            raise ValueError(f"expected a gradient of shape {self.shape}, came {gradient.shape}")
+
+        arriving = {self: gradient}
+        for tensor in reversed(topological_order(self)):
+            if not tensor.requires_grad:
+                continue
+            g = _locked(arriving.pop(tensor))  # complete: whatever used this tensor has had its turn
+            tensor.grad = g if tensor.grad is None else _locked(tensor.grad + g)
+            for source, rule in zip(tensor.inputs, OPERATIONS.get(tensor.operation, ())[1:], strict=True):
+                if source.requires_grad:
+                    share = fitted(rule(g, *tensor.saved, **tensor.settings), source.data)
+                    arriving[source] = arriving[source] + share if source in arriving else share
+
+    def zero_grad(self) -> None:
+        """Forget the gradients that have added up."""
+        self.grad = None
+
+    shape = property(lambda self: self._data.shape)
+    dtype = property(lambda self: self._data.dtype)
+    ndim = property(lambda self: self._data.ndim)
+    size = property(lambda self: self._data.size)
+
+    def item(self) -> float:
+        """The number in a tensor that has only one."""
+        return self._data.item()
+
+    def __repr__(self) -> str:
+        numbers = np.array2string(self._data, separator=", ", prefix="Tensor(")
+        origin = f", operation={self.operation}" if self.operation else ", requires_grad=True" * self.requires_grad
+        return f"Tensor({numbers}, dtype={self.dtype}{origin})"
+
+    # What can be computed: a name for each row of the table.
+
+    __add__, __radd__ = method("add"), reflected("add")
+    __sub__, __rsub__ = method("sub"), reflected("sub")
+    __mul__, __rmul__ = method("mul"), reflected("mul")
+    __truediv__, __rtruediv__ = method("div"), reflected("div")
+    __pow__, __rpow__ = method("pow"), reflected("pow")
+    __neg__, exp, log, tanh = method("neg"), method("exp"), method("log"), method("tanh")
+    sigmoid, relu, maximum = method("sigmoid"), method("relu"), method("maximum")
+
+    def __matmul__(self, other: Any) -> "Tensor":
+        return matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> "Tensor":
+        return matmul(other, self)
+
+    def __getitem__(self, index: Any) -> "Tensor":
+        parts = index if isinstance(index, tuple) else (index,)
+        chosen = tuple(_copied(part) if isinstance(part, Tensor | np.ndarray | list) else part for part in parts)
+        return apply("getitem", self, index=chosen)
+
+    def sum(self, axis: Axes = None, keepdims: bool = False) -> "Tensor":
+        return apply("sum", self, axis=self._axes(axis), keepdims=keepdims)
+
+    def mean(self, axis: Axes = None, keepdims: bool = False) -> "Tensor":
+        return apply("mean", self, axis=self._axes(axis), keepdims=keepdims)
+
+    def max(self, axis: Axes = None, keepdims: bool = False) -> "Tensor":
+        return apply("max", self, axis=self._axes(axis), keepdims=keepdims)
+
+    def reshape(self, *shape: int) -> "Tensor":
+        return apply("reshape", self, shape=shape)
+
+    def permute(self, *axes: int) -> "Tensor":
+        return apply("permute", self, axes=self._axes(axes))
+
+    @property
+    def T(self) -> "Tensor":
+        """Every matrix transposed: the last two axes change places."""
+        return self.permute(*range(self.ndim - 2), -1, -2)
+
+    def log_softmax(self, axis: int = -1) -> "Tensor":
+        return apply("log_softmax", self, axis=axis)
+
+    def cross_entropy(self, labels: Any) -> "Tensor":
+        """The mean over all examples of -log p(label); self (..., classes) are logits, labels (...) are integers."""
+        labels, classes = _copied(labels), self.shape[-1]
+        if labels.dtype.kind not in "iu" or labels.shape != self.shape[:-1] or not labels.size:
+            raise ValueError(f"expected integers of shape {self.shape[:-1]}, at least one, came {labels.dtype} of {labels.shape}")
+        if not 0 <= labels.min() <= labels.max() < classes:
+            raise ValueError(f"expected labels from 0 to {classes - 1}, came {labels.min()} to {labels.max()}")
+        return apply("cross_entropy", self, labels=labels)
+
+    def _axes(self, axis: Axes) -> tuple[int, ...]:
+        axes = range(self.ndim) if axis is None else (axis,) if isinstance(axis, int | np.integer) else axis
+        if not all(-self.ndim <= i < self.ndim for i in axes):
+            raise ValueError(f"expected axes of a tensor of shape {self.shape}, came {axis}")
+        return tuple(i % self.ndim for i in axes)
+
+
+def apply(name: str, *operands: Any, **settings: Any) -> Tensor:
+    """Compute a row of the table, and remember the inputs if a gradient may be wanted.
+
+    Raises ValueError where shapes do not fit.
+
+    >>> apply("mul", Tensor([1.0, 2.0]), 3)
+    Tensor([3., 6.], dtype=float64, operation=mul)
+    """
+    inputs = _tensors(operands)
+    arrays = [x.data for x in inputs]
+    result = Tensor.__new__(Tensor)
+    try:
+        result._data = _locked(OPERATIONS[name][0](*arrays, **settings))
+    except ValueError as error:
+        raise ValueError(f"{name} of shape {' and '.join(str(x.shape) for x in inputs)}: {error}") from error
+    result.operation = name
+    result.requires_grad = recording.get() and any(x.requires_grad for x in inputs)
+    if result.requires_grad:
+        result.inputs, result.settings, result.saved = inputs, settings, (result.data, *arrays)
+    return result
+
+
+def topological_order(result: Tensor) -> list[Tensor]:
+    """Everything that `result` was computed from, and itself, each once, inputs before what was computed from them.
+
+    A loop with a stack of its own: a recursive function would end at Python's limit, a thousand operations deep.
+    """
+    order: list[Tensor] = []
+    seen: set[Tensor] = set()
+    stack = [(result, False)]
+    while stack:
+        tensor, inputs_are_done = stack.pop()
+        if inputs_are_done:
+            order.append(tensor)
+        elif tensor not in seen:
+            seen.add(tensor)
+            stack.append((tensor, True))
+            stack.extend((source, False) for source in tensor.inputs)
+    return order
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Compute without remembering: to use a network rather than to train it.
+
+    >>> x = Tensor(2.0, requires_grad=True)
+    >>> with no_grad():
+    ...     (x * x).requires_grad
+    False
+    """
+    token = recording.set(False)
+    try:
+        yield
+    finally:
+        recording.reset(token)
+
+
+def matmul(a: Any, b: Any) -> Tensor:
+    """Products of matrices, (..., n, k) @ (..., k, m); axes in front are broadcast, a vector is a row or a column."""
+    a, b = _tensors((a, b))
+    if b.ndim == 1:
+        return matmul(a, b.reshape(-1, 1))[..., 0]
+    if a.ndim == 1:
+        return matmul(a.reshape(1, -1), b)[..., 0, :]
+    return apply("matmul", a, b)
+
+
+def where(condition: Any, a: Any, b: Any) -> Tensor:
+    """Entries of `a` where the condition holds, of `b` elsewhere; the condition itself has no gradient."""
+    return apply("where", a, b, condition=_copied(condition, bool))
+
+
+def concatenate(tensors: Iterable[Tensor], axis: int = 0) -> Tensor:
+    """Tensors one after another along an axis that they have; each half is joined first, then the two."""
+    tensors = list(tensors)
+    if not tensors:
+        raise ValueError("expected at least one tensor to concatenate, came none")
+    if len(tensors) == 1:
+        return tensors[0]
+    half = len(tensors) // 2
+    return apply("concatenate", concatenate(tensors[:half], axis), concatenate(tensors[half:], axis), axis=axis)
+
+
+def _tensors(operands: Sequence[Any]) -> tuple[Tensor, ...]:
+    """The operands, each a tensor; a constant takes the type of the first tensor of real numbers."""
+    like = next((x.dtype for x in operands if isinstance(x, Tensor) and x.dtype in FLOATS), None)
+    return tuple(x if isinstance(x, Tensor) else Tensor(x, dtype=like) for x in operands)
+
+
+def _copied(data: Any, dtype: Any = None) -> np.ndarray:
+    """The numbers of a tensor, an array or a list, where nobody else can write to them."""
+    return np.array(data.data if isinstance(data, Tensor) else data, dtype)
+
+
+def _locked(data: Any) -> np.ndarray:
+    """The array, read-only from here on; a bare number, which is what NumPy makes of one without axes, in an array again."""
+    data = np.asarray(data)
+    data.setflags(write=False)
+    return data

@@ -1,0 +1,65 @@
+"""Two runs side by side, with the statistics that the question needs.
+
+Two runs differ by what was changed and by chance. So each side is widened to all finished runs that differ from it by the
+seed alone, and the two sides are compared seed by seed.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from learnable.errors import CallError, WorldError
+from learnable.metrics.compare import Comparison, paired
+from learnable.runs.run import Run, runs
+
+
+@dataclass(frozen=True)
+class Sides:
+    """What was compared: a metric, its values by seed on both sides, and what the statistics say."""
+
+    metric: str
+    names: tuple[str, str]
+    values: tuple[dict[int, float], dict[int, float]]
+    comparison: Comparison
+
+
+def compare(first: Run, second: Run, metric: str | None = None) -> Sides:
+    """Compare two runs and all their siblings, seed by seed.
+
+    Raises:
+        CallError: they have no metric in common, or are not finished.
+    """
+    for run in (first, second):
+        if "metrics" not in run.record:
+            raise CallError(f"{run.name} is {run.status}, so it has no result to compare; "
+                            f"finish it: learnable train --resume {run.name}")  # fmt: skip
+    shared = [name for name in first.record["metrics"] if name in second.record["metrics"]]
+    wanted = metric or (first.recipe.expected.metric if first.recipe.expected.metric in shared else next(iter(shared), None))
+    if wanted not in shared:
+        raise CallError(f"{first.name} and {second.name} have no metric in common")
+    values = (_by_seed(first, wanted), _by_seed(second, wanted))
+    names = (first.recipe_name, second.recipe_name)
+    if names[0] == names[1]:
+        names = (first.name, second.name)
+    return Sides(wanted, names, values, paired(*values, names=names))
+
+
+def siblings(run: Run) -> list[Run]:
+    """All finished runs that differ from this one by the seed alone, itself included; of one seed the latest."""
+    alike: dict[int, Run] = {}
+    for folder in runs(run.recipe_name):
+        try:
+            other = Run(folder)
+        except WorldError:  # a damaged run is nobody's sibling
+            continue
+        if _what(other) == _what(run) and "metrics" in other.record and other.folder != run.folder:
+            alike[other.seed] = other
+    alike[run.seed] = run
+    return [alike[seed] for seed in sorted(alike)]
+
+
+def _by_seed(run: Run, metric: str) -> dict[int, float]:
+    return {each.seed: each.record["metrics"][metric] for each in siblings(run)}
+
+
+def _what(run: Run) -> dict[str, Any]:
+    return {key: value for key, value in run.record["overrides"].items() if key not in ("seed", "device")} | {"data": run.record["data"]}

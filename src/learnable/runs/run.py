@@ -1,0 +1,302 @@
+"""A run: what a training leaves behind, and all that can be done with it.
+
+    runs/<recipe>/<when>/
+        run.json        recipe and overrides, seed, what the data was like, versions, machine, result
+        metrics.jsonl   the numbers along the way
+        step-N/         checkpoints (learnable.train.checkpoint)
+"""
+
+import contextlib
+import json
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+from torch import nn
+
+import learnable
+from learnable import catalog
+from learnable.data.examples import Data, Info
+from learnable.errors import CallError, WorldError
+from learnable.files import write_json
+from learnable.home import runs_folder
+from learnable.runs.configure import configure
+from learnable.train import checkpoint
+from learnable.train.recipe import AnyRecipe, Metrics
+from learnable.train.record import MetricsLog, Row
+
+FORMAT = 1
+Say = Callable[[str], None]
+
+
+def _silent(message: str) -> None:
+    pass
+
+
+class Run:
+    """A run's folder, opened. Nothing is loaded before it is needed.
+
+    Args:
+        say: is told of everything that was found damaged and how that was mended.
+    """
+
+    def __init__(self, folder: Path, say: Say = _silent):
+        self.folder = folder
+        self.say = say
+        self.record = _read_record(folder, say)
+
+    @classmethod
+    def open(cls, name: str, say: Say = _silent) -> "Run":
+        """Open by RECIPE (its latest run), RECIPE/WHEN, or the path of a run's folder.
+
+        Raises:
+            CallError: no such recipe.
+            WorldError: no such run, or nothing in it can be read.
+        """
+        return cls(find_folder(name), say)
+
+    @classmethod
+    def create(cls, recipe_name: str, record: Mapping[str, Any]) -> "Run":
+        """Begin a run in a new folder of its own."""
+        parent = runs_folder() / recipe_name
+        started = time.strftime("%Y-%m-%d-%H%M%S")
+        for attempt in range(1000):
+            folder = parent / (started + (f"-{attempt + 1}" if attempt else ""))
+            with contextlib.suppress(FileExistsError):
+                parent.mkdir(parents=True, exist_ok=True)
+                folder.mkdir()
+                break
+        head = {"format": FORMAT, "recipe": recipe_name, "status": "running", "started": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        write_json(folder / "run.json", {**head, **record, "versions": versions()})
+        return cls(folder)
+
+    @property
+    def name(self) -> str:
+        """RECIPE/WHEN, by which the command line knows it."""
+        return f"{self.recipe_name}/{self.folder.name}"
+
+    @property
+    def recipe_name(self) -> str:
+        return str(self.record["recipe"])
+
+    @cached_property
+    def recipe(self) -> AnyRecipe:
+        """The recipe as it was run, overrides included."""
+        _, target = catalog.recipe_row(self.recipe_name)
+        return configure(self.recipe_name, catalog.load(target), self.record["overrides"])
+
+    @property
+    def info(self) -> Info:
+        """What its data was like."""
+        return Info.from_json(self.record["info"])
+
+    @property
+    def seed(self) -> int:
+        return int(self.record["seed"])
+
+    @property
+    def status(self) -> str:
+        """finished, stopped, diverged; or running, which is 'interrupted' where nobody is at it any more."""
+        status = str(self.record["status"])
+        return "interrupted" if status == "running" and not self.busy() else status
+
+    def update(self, **changes: Any) -> None:
+        """Change fields of run.json, in one step."""
+        self.record = {**self.record, **changes}
+        write_json(self.folder / "run.json", self.record)
+
+    @property
+    def log(self) -> MetricsLog:
+        return MetricsLog(self.folder / "metrics.jsonl")
+
+    def rows(self) -> list[Row]:
+        """The numbers along the way."""
+        rows, torn = self.log.rows()
+        if torn:
+            self.say(f"{self.name}/metrics.jsonl: {torn} torn line{'s' if torn > 1 else ''} left out")
+        return rows
+
+    # Two commands on one run
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep others from training this run meanwhile.
+
+        Raises:
+            WorldError: somebody is at it.
+        """
+        lock = FileLock(self.folder / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise WorldError(f"{self.name} is being trained by another process; wait for it, or stop it there") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def busy(self) -> bool:
+        """Whether a process is training it now."""
+        if not (self.folder / ".lock").exists():
+            return False
+        try:
+            with FileLock(self.folder / ".lock").acquire(timeout=0):
+                return False
+        except (Timeout, OSError):
+            return True
+
+    # Using it
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """The trained model, ready to use: the best weights where the recipe stops early, else their average, else the last.
+
+        Raises:
+            WorldError: there is no checkpoint yet, or none that fits the recipe.
+        """
+        found = checkpoint.latest(self.folder, self.say)
+        if found is None:
+            raise WorldError(f"{self.name} has no checkpoint yet; train it further: learnable train --resume {self.name}")
+        folder, files, _ = found
+        model = self.recipe.model(self.info, **self.recipe.model_settings)
+        weights = next(files[name] for name in ("best", "average", "model") if name in files)
+        weights = {name: tensor for name, tensor in weights.items() if name != "steps"}
+        checkpoint.load_model(model, weights, f"{self.name}/{folder.name}")
+        return model.eval()
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the model has learned."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+    def data(self, source: str | None = None) -> Data:
+        """The run's data again, or another source read in the same way."""
+        return self.recipe.data(source or self.record["overrides"].get("data"), **self.recipe.data_settings)
+
+    def evaluate(self, source: str | None = None) -> Metrics:
+        """Measure on the test part of the run's data, or of another source with the same classes or letters.
+
+        Raises:
+            CallError: the other source has other classes.
+        """
+        data = self.data(source)
+        for what in ("classes", "alphabet"):
+            ours, theirs = getattr(self.info, what), getattr(data.info, what)
+            if ours != theirs and not (what == "alphabet" and set(theirs) <= set(ours)):
+                raise CallError(f"{self.name} knows the {what} {_short(ours)} and this data has {_short(theirs)}; "
+                                "evaluate it on data of the same kind, or train a new run on this one")  # fmt: skip
+        return self.recipe.evaluate(self.model, data.test, self.info)
+
+    @property
+    def can_predict(self) -> bool:
+        return self.recipe.predict is not None
+
+    @property
+    def can_generate(self) -> bool:
+        return self.recipe.generate is not None
+
+    def predict(self, path: Any) -> dict[str, Any]:
+        """What the model says to a file (or its bytes): {"prediction", "probabilities", ...}.
+
+        Raises:
+            CallError: this kind of model predicts nothing.
+        """
+        if self.recipe.predict is None:
+            raise CallError(f"{self.recipe_name} predicts nothing from a file; it makes things: learnable generate {self.name}")
+        return self.recipe.predict(self.model, self.info, path)
+
+    def generate(self, *, prompt: str | None = None, count: int = 200, seed: int = 0, temperature: float = 1.0) -> dict[str, Any]:
+        """What the model makes: {"text"} or {"points"}.
+
+        Raises:
+            CallError: this kind of model makes nothing.
+        """
+        if self.recipe.generate is None:
+            raise CallError(f"{self.recipe_name} makes nothing; it answers: learnable predict {self.name} FILE")
+        return self.recipe.generate(self.model, self.info, prompt, count=count, seed=seed, temperature=temperature)
+
+
+def find_folder(name: str) -> Path:
+    """The folder that RUN means: a recipe's latest, recipe/when, or a path."""
+    parts = Path(name).parts
+    recipes = catalog.recipe_names()
+    if len(parts) == 1 and name in recipes:
+        found = runs(name)
+        if not found:
+            raise WorldError(f"there is no run of {name} yet; make one: learnable train {name}")
+        return found[-1]
+    if len(parts) == 2 and parts[0] in recipes and (runs_folder() / name).is_dir():
+        return runs_folder() / name
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not (folder / "run.json").is_file() and not checkpoint.steps_saved(folder):
+            raise WorldError(f"{folder} is no run: it has neither run.json nor checkpoints")
+        return folder
+    if len(parts) == 1 and not folder.exists():
+        catalog.recipe_row(name)  # raises, with a suggestion
+    there = [path.name for path in runs(parts[0])] if parts and parts[0] in recipes else []
+    hint = f"; there are: {', '.join(there[-5:])}" if there else "; 'learnable runs' lists all"
+    raise WorldError(f"no run {name}{hint}")
+
+
+def runs(recipe_name: str | None = None) -> list[Path]:
+    """The folders of all runs, or of one recipe's, the oldest first."""
+    parents = [runs_folder() / recipe_name] if recipe_name else [path for path in runs_folder().iterdir() if path.is_dir()]
+    found = [path for parent in parents if parent.is_dir() for path in parent.iterdir() if path.is_dir() and path.name[0] != "."]
+    return sorted(found, key=_age)
+
+
+def _age(folder: Path) -> tuple[str, int, str]:
+    stem, _, again = folder.name[17:].partition("-")
+    return folder.name[:17] + stem, int(again) if again.isdigit() else 0, str(folder)
+
+
+def versions() -> dict[str, str]:
+    """Of what a result may depend on."""
+    import numpy as np
+
+    return {
+        "learnable": learnable.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def machine() -> dict[str, Any]:
+    """What it ran on, for people who compare seconds."""
+    cpu = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        cpu = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), cpu)
+    return {"system": platform.system(), "cpu": cpu, "threads": torch.get_num_threads()}
+
+
+def _read_record(folder: Path, say: Say) -> dict[str, Any]:
+    """run.json; or, where that is torn, the copy of it in the newest checkpoint."""
+    file = folder / "run.json"
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+        missing = [key for key in ("recipe", "overrides", "seed", "info", "status") if key not in record]
+        if missing:
+            raise ValueError(f"it lacks {', '.join(missing)}")
+    except (OSError, ValueError, TypeError) as error:
+        for step in checkpoint.steps_saved(folder):
+            with contextlib.suppress(WorldError, KeyError):
+                record = checkpoint.load_state(folder / f"step-{step}")["run"]
+                say(f"{file} cannot be read ({error}); the copy in step-{step} is used")
+                return dict(record)
+        raise WorldError(f"{file} cannot be read ({error}) and no checkpoint has a copy; this run is lost") from error
+    if record.get("format", 0) > FORMAT:
+        raise WorldError(f"{file} was written by a newer version of learnable ({record['versions']}); update this one")
+    return dict(record)
+
+
+def _short(names: tuple[str, ...]) -> str:
+    shown = ", ".join(names[:6])
+    return f"({shown}{', ...' if len(names) > 6 else ''}; {len(names)} of them)"

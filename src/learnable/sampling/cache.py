@@ -1,0 +1,155 @@
+"""Writing without reading everything again: the keys and values of the text so far are kept.
+
+A causal block turns a token into the same key and value whatever comes after it. So they are computed once, written into
+memory that was set aside at the start, and each new token costs one row of the network instead of a whole pass. The model
+stays as it is: `cached_block` is a twin of `Block.forward`, and the tests hold the two ways of writing together.
+
+Paper    Shazeer 2019, section 2.4 (generating step by step, its memory traffic) - https://arxiv.org/abs/1911.02150
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from learnable.errors import CallError
+from learnable.nn.attention import attend_fast
+from learnable.nn.block import Block
+from learnable.sampling.text import Choose
+
+
+def generate_cached(
+    model: nn.Module, prompts: Sequence[Tensor] | Tensor, count: int, choose: Choose, *, stop: int | None = None
+) -> list[Tensor]:
+    """Each prompt with up to `count` tokens appended, exactly as `generate` would alone; it ends with its first `stop`.
+
+    Args:
+        prompts: rows of tokens, of any lengths; a table (batch, tokens) is such rows too.
+    """
+    new = torch.cat([torch.stack([prompt[:0] for prompt in prompts]), *stream_cached(model, prompts, count, choose, stop=stop)], 1)
+    texts = []
+    for prompt, row in zip(prompts, new, strict=True):
+        ends = (row == stop).nonzero() if stop is not None else []
+        texts.append(torch.cat([prompt, row[: int(ends[0]) + 1] if len(ends) else row]))
+    return texts
+
+
+@torch.inference_mode()
+def stream_cached(
+    model: nn.Module, prompts: Sequence[Tensor] | Tensor, count: int, choose: Choose, *, stop: int | None = None
+) -> Iterator[Tensor]:
+    """The new tokens one by one, each (batch, 1), as `stream` would choose them.
+
+    Short prompts are filled up on the right, where no token looks, and every row counts its own positions.
+
+    Past the context the window slides: every token then stands at another position than before, and what was kept of it is
+    worthless. From there on each token costs a full pass, as it does without a cache.
+
+    Raises:
+        CallError: no prompts, or an empty one.
+    """
+    lengths = torch.tensor([len(prompt) for prompt in prompts])
+    if not len(lengths) or lengths.min() < 1:
+        raise CallError("expected prompts of at least one token each; begin with the token that stands for a new text")
+    text = nn.utils.rnn.pad_sequence(list(prompts), batch_first=True)  # (batch, longest)
+    lengths = lengths.to(text.device)
+    text = torch.cat([text, text.new_zeros(len(text), count)], dim=1)
+    ended = torch.zeros_like(text[:, :1], dtype=torch.bool)
+    cache: Cache | None = None
+    for step in range(count):
+        if cache is None or not cache.has_room:
+            window, ends = last_tokens(text, lengths, model.config.context)
+            cache = Cache.for_model(model, len(text), min(model.config.context, window.shape[1] + count - step))
+            logits = cache.read(model, window, ends)
+        else:
+            logits = cache.read(model, chosen)
+        chosen = choose(logits)
+        if stop is not None:
+            chosen = chosen.masked_fill(ended, stop)
+            ended = ended | (chosen == stop)
+        yield chosen
+        text.scatter_(1, lengths[:, None], chosen)
+        lengths = lengths + 1
+        if ended.all():
+            return
+
+
+@dataclass
+class Cache:
+    """Keys and values of what was read, block by block, in memory that was set aside once."""
+
+    keys: Float[Tensor, "depth batch room heads head_width"]
+    values: Float[Tensor, "depth batch room heads head_width"]
+    lengths: Int[Tensor, "batch"]  # tokens that were read, row by row
+    longest: int = 0  # the largest of `lengths`, known without asking a GPU
+
+    @classmethod
+    def for_model(cls, model: nn.Module, batch: int, room: int) -> "Cache":
+        weight = model.token.weight
+        heads = model.blocks[0].attention.heads
+        shape = (len(model.blocks), batch, room, heads, weight.shape[1] // heads)
+        # Zeros, as nothing may look at empty places but 0 x NaN, from memory that was somebody's, is NaN.
+        return cls(weight.new_zeros(shape), weight.new_zeros(shape), torch.zeros(batch, dtype=torch.int64, device=weight.device))
+
+    @property
+    def has_room(self) -> bool:
+        return self.longest < self.keys.shape[2]
+
+    def read(
+        self, model: nn.Module, tokens: Int[Tensor, "batch tokens"], ends: Int[Tensor, "batch"] | None = None
+    ) -> Float[Tensor, "batch vocab"]:
+        """`model(everything so far)` at the last token of each row, from the new `tokens` alone.
+
+        Args:
+            ends: how many of the tokens are real, row by row; None: all of them.
+        """
+        new = tokens.shape[1]
+        positions = self.lengths[:, None] + torch.arange(new, device=tokens.device)  # (batch, tokens)
+        self.longest += new
+        # A query may look at its own place and at those before it. Filling lies after the text it belongs to, and is
+        # written over by the tokens to come.
+        allowed = torch.arange(self.longest, device=tokens.device) <= positions[:, None, :, None]
+        x = model.embed(tokens, positions)
+        for block, keys, values in zip(model.blocks, self.keys, self.values, strict=True):
+            x = cached_block(block, x, keys[:, : self.longest], values[:, : self.longest], positions, allowed)
+        self.lengths = self.lengths + (new if ends is None else ends)
+        last = x[:, -1:] if ends is None else x[torch.arange(len(x), device=x.device), ends - 1][:, None]
+        return model.to_logits(last)[:, 0]
+
+
+def cached_block(
+    block: Block,
+    x: Float[Tensor, "batch new width"],
+    keys: Float[Tensor, "batch tokens heads head_width"],
+    values: Float[Tensor, "batch tokens heads head_width"],
+    positions: Int[Tensor, "batch new"],
+    allowed: Bool[Tensor, "batch 1 new tokens"],
+) -> Float[Tensor, "batch new width"]:
+    """`Block.forward` for tokens whose past was read before; writes their keys and values to their `positions`."""
+    attention = block.attention
+    query, key, value = rearrange(attention.to_qkv(block.norm1(x)), "b t (three h d) -> three b t h d", three=3, h=attention.heads)
+    rows = torch.arange(len(x), device=x.device)[:, None]
+    keys[rows, positions] = key
+    values[rows, positions] = value
+    answers = attend_fast(query.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), allowed)
+    x = x + attention.to_out(rearrange(answers, "b h t d -> b t (h d)"))
+    x = x + block.mlp(block.norm2(x))
+    return x
+
+
+def last_tokens(
+    text: Int[Tensor, "batch longest"], lengths: Int[Tensor, "batch"], context: int
+) -> tuple[Int[Tensor, "batch window"], Int[Tensor, "batch"]]:
+    """The last `context` tokens of each row, of which `lengths` are real, and how many of these are real.
+
+    >>> last_tokens(torch.tensor([[1, 2, 3, 4], [5, 6, 0, 0]]), torch.tensor([4, 2]), context=3)
+    (tensor([[2, 3, 4],
+            [5, 6, 0]]), tensor([3, 2]))
+    """
+    starts = (lengths - context).clamp(min=0)
+    width = min(context, int(lengths.max()))
+    window = text.gather(1, starts[:, None] + torch.arange(width, device=text.device))
+    return window, lengths - starts

@@ -1,0 +1,128 @@
+"""The training loop. It knows no task: players, each with an objective and an optimizer, move in turn.
+
+One step: for each player, for each micro-batch, objective and backward; clip; the player's optimizer steps; *all*
+gradients are cleared, the others' too, which have flowed through their parts on the way.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from learnable.data.examples import Batch
+from learnable.train.batches import Batches
+from learnable.train.machine import Machine, quiet
+from learnable.train.recipe import Player
+
+Losses = dict[str, Tensor]
+
+
+def train(team: "Team", batches: Batches, *, steps: int, start: int = 0, clip: float | None = None) -> Iterator[tuple[int, Losses]]:
+    """Take the steps from `start` to `steps`; after each, give the number of steps taken and what was lost in it."""
+    for step in range(start, steps):
+        micro_batches = batches.at(step)
+        losses: Losses = {}
+        for seat in team.seats:
+            losses |= move(seat, team, micro_batches, seat.player.schedule(step, steps), clip)
+        yield step + 1, losses
+
+
+def move(seat: "Seat", team: "Team", micro_batches: Sequence[Batch], share: float, clip: float | None) -> Losses:
+    """One player's turn: everybody's gradients flow, only its own parameters change.
+
+    Args:
+        share: of the player's learning rate, by its schedule.
+        clip: largest norm that the gradient of the player's parameters may have.
+    """
+    for group in seat.optimizer.param_groups:
+        group["lr"] = seat.player.learning_rate * share
+    losses: Losses = {}
+    with _looking_on(team, seat):
+        for number, batch in enumerate(micro_batches, start=1):
+            with quiet(team.wrapped, silent=number < len(micro_batches)):
+                with team.machine.autocast():
+                    parts = seat.player.objective(team.model, batch)
+                (parts["total"] / len(micro_batches)).backward()
+            for name, value in parts.items():
+                value = value.detach() / len(micro_batches)
+                losses[name] = losses[name] + value if name in losses else value
+    if clip is not None:
+        losses["gradient_norm"] = nn.utils.clip_grad_norm_(seat.parameters, clip)
+    seat.optimizer.step()
+    for parameter in team.parameters:
+        parameter.grad = None
+    return {seat.label(name): value for name, value in losses.items()}
+
+
+class Seat:
+    """A player at the table: its module (in its wrapper, if any), its parameters, its optimizer."""
+
+    def __init__(self, player: Player, module: nn.Module, alone: bool):
+        self.player = player
+        self.module = module
+        self.alone = alone
+        self.parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        self.optimizer = player.optimizer(module, player.learning_rate)
+
+    @property
+    def name(self) -> str:
+        return self.player.part or "model"
+
+    def label(self, name: str) -> str:
+        """What a number of this player is called in the record: `loss`, or `generator.loss` where several play."""
+        name = {"total": "loss"}.get(name, name)
+        return name if self.alone else f"{self.name}.{name}"
+
+
+class Team:
+    """The model and its players, ready to move.
+
+    Each player's part is wrapped once, by itself, and put back into the model, so that objectives call it through its
+    wrapper: one wrapper around a whole GAN fails, or lets the copies drift apart without a word. Optimizers are made
+    after that: one that was made before the weights were divided would train nothing.
+    """
+
+    def __init__(self, model: nn.Module, players: Sequence[Player], machine: Machine):
+        model.to(machine.device)
+        self.bare = model
+        self.machine = machine
+        self.seats: list[Seat] = []
+        self.wrapped: list[nn.Module] = []
+        self.model = model
+        for player in players:
+            part = model.get_submodule(player.part)
+            wrapped = machine.wrap(part)
+            if player.part:
+                model.set_submodule(player.part, wrapped)
+            else:
+                self.model = wrapped
+            if wrapped is not part or machine.sharded:
+                self.wrapped.append(wrapped)
+            self.seats.append(Seat(player, part, alone=len(players) == 1))
+        self.parameters = list(self.model.parameters())
+        model.train()
+
+
+@contextlib.contextmanager
+def _looking_on(team: Team, moving: Seat) -> Iterator[None]:
+    """While one player moves, the others' batch norms normalize by the batch but do not count it into their statistics."""
+    if len(team.seats) == 1:
+        yield
+        return
+    others = [
+        module
+        for seat in team.seats
+        if seat is not moving
+        for module in seat.module.modules()
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.track_running_stats
+    ]
+    for module in others:
+        module.track_running_stats = False
+    try:
+        yield
+    finally:
+        for module in others:
+            module.track_running_stats = True
+
+

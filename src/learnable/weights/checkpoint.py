@@ -1,0 +1,193 @@
+"""Published checkpoints: a folder with `config.json` and safetensors, whole or in shards; read, written, fetched from a hub.
+
+Safetensors holds numbers and names, nothing that runs, and is mapped into memory rather than read. A pickle can run code when
+it is opened; it is read only if asked for, and then by a reader that knows tensors alone.
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from learnable.errors import CallError, WorldError
+from learnable.files import write_aside, write_json
+
+WHOLE = "model.safetensors"
+SHARDS = "model.safetensors.index.json"
+PICKLE = "pytorch_model.bin"
+PICKLE_SHARDS = "pytorch_model.bin.index.json"
+
+
+def read_checkpoint(place: str | Path, *, allow_pickle: bool = False) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The config and the tensors of a checkpoint, as they stand in the files; the tensors are mapped, so copy what you keep.
+
+    Args:
+        place: a folder, a .safetensors file beside its config.json, or "owner/name" on the Hugging Face hub.
+        allow_pickle: read `pytorch_model.bin` where there is no safetensors file.
+
+    Raises:
+        WorldError: nothing there, no network, a torn file, or pickles alone.
+    """
+    path = Path(place).expanduser()
+    if path.is_file():
+        return _read_json(path.with_name("config.json")), read_tensors(path)
+    folder = path if path.is_dir() else download(str(place))
+    config = _read_json(folder / "config.json")
+    if (folder / WHOLE).is_file():
+        return config, read_tensors(folder / WHOLE)
+    if (folder / SHARDS).is_file():
+        return config, _read_shards(folder / SHARDS, read_tensors)
+    pickles = [folder / name for name in (PICKLE, PICKLE_SHARDS) if (folder / name).is_file()]
+    if not pickles:
+        raise WorldError(f"expected {WHOLE} or {SHARDS} in {folder}, came {_listed(folder)}")
+    if not allow_pickle:
+        raise WorldError(f"{folder} holds its weights as a pickle ({pickles[0].name}) alone, a kind of file that can run code. "
+                         "If you trust where it comes from, pass allow_pickle=True; safetensors is better.")  # fmt: skip
+    if pickles[0].name == PICKLE:
+        return config, _read_pickle(pickles[0])
+    return config, _read_shards(pickles[0], _read_pickle)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of one safetensors file, mapped into memory. Tied ones that were stored once are there under each name.
+
+    Raises:
+        WorldError: no such file, cut short, damaged, or no safetensors file at all.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no dict)
+            tied = json.loads((file.metadata() or {}).get("tied", "{}"))
+        return state | {name: state[kept] for name, kept in tied.items()}
+    except FileNotFoundError as error:
+        raise WorldError(f"there is no file {path}") from error
+    except (SafetensorError, OSError, ValueError, KeyError, AttributeError) as error:
+        kind = "a pickle, not safetensors" if _is_pickle(path) else "damaged or cut short"
+        raise WorldError(f"{path} cannot be read, it is {kind} ({error}). Fetch it again, or save it again.") from error
+
+
+def write_tensors(path: Path, state: Mapping[str, Tensor]) -> None:
+    """Replace `path` by a safetensors file, in one step. A tensor that has two names (a tied head) is stored once.
+
+    Raises:
+        WorldError: the disk is full or the folder cannot be written to; `path` is as it was.
+    """
+    first: dict[tuple[Any, ...], str] = {}
+    tied = {}
+    for name, tensor in state.items():
+        memory = (tensor.device, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
+        kept = first.setdefault(memory, name) if tensor.numel() else name
+        if kept != name:
+            tied[name] = kept
+    stored = {name: _alone(tensor) for name, tensor in state.items() if name not in tied}
+    metadata = {"format": "pt"} | ({"tied": json.dumps(tied)} if tied else {})
+    with write_aside(path) as aside:
+        try:
+            save_file(stored, aside, metadata)
+        except SafetensorError as error:  # it wraps the system's errors into words; the number is what we need
+            code = re.search(r"os error (\d+)", str(error))
+            raise OSError(int(code[1]), os.strerror(int(code[1]))) if code else error from error
+
+
+def write_checkpoint(folder: Path, config: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
+    """Write `config.json` and `model.safetensors`, each in one step; shards of an earlier save are removed.
+
+    Raises:
+        WorldError: the disk is full or the folder cannot be written to.
+    """
+    write_tensors(folder / WHOLE, state)
+    write_json(folder / "config.json", dict(config))
+
+
+def download(name: str) -> Path:
+    """Fetch `config.json` and the safetensors files of "owner/name" from the Hugging Face hub, or find them in its cache.
+
+    Raises:
+        WorldError: not such a name, the extra is not installed, no network, or no such repository.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", name):
+        raise WorldError(f"there is no folder or file {name}; a model on the Hugging Face hub is named owner/name, such as "
+                         "openai-community/gpt2")  # fmt: skip
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        raise WorldError(f"there is no folder {name}, and to fetch it from the Hugging Face hub one more package is needed: "
+                         "pip install 'learnable[hub]'") from error  # fmt: skip
+    wanted = ["config.json", WHOLE, SHARDS, "model-*-of-*.safetensors"]
+    try:
+        return Path(snapshot_download(name, allow_patterns=wanted))
+    except CallError:
+        raise
+    except Exception as error:  # it raises its own, its HTTP library's and the system's, depending on its version
+        raise WorldError(f"{name} could not be fetched from the Hugging Face hub ({type(error).__name__}: "
+                         f"{str(error).strip().splitlines()[0] if str(error).strip() else 'no details'}). Is the name right, "
+                         "and is there a network? A folder of your own works without one.") from error  # fmt: skip
+
+
+def _read_shards(index: Path, read: Any) -> dict[str, Tensor]:
+    places = _read_json(index).get("weight_map")
+    if not isinstance(places, dict) or not places or not all(isinstance(file, str) for file in places.values()):
+        raise WorldError(f"expected a table 'weight_map' from tensors to files in {index}; fetch it again")
+    state: dict[str, Tensor] = {}
+    for file in sorted(set(places.values())):
+        if Path(file).name != file:
+            raise WorldError(f"{index} points out of its folder, to {file}; that is no shard")
+        tensors = read(index.with_name(file))
+        for name in (name for name, place in places.items() if place == file):
+            if name not in tensors:
+                raise WorldError(f"{index.name} says that {name} is in {file}, and it is not; fetch the folder again")
+            state[name] = tensors[name]
+        if extra := [name for name in tensors if name not in places]:
+            raise WorldError(f"{file} holds {', '.join(extra[:3])}, which {index.name} does not name; fetch the folder again")
+    return state
+
+
+def _read_pickle(path: Path) -> dict[str, Tensor]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise WorldError(f"there is no file {path}") from error
+    except Exception as error:  # UnpicklingError, EOFError, RuntimeError: whatever a damaged or hostile file provokes
+        raise WorldError(f"{path} is damaged, cut short, or holds more than tensors; it was not opened") from error
+    if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
+        raise WorldError(f"expected a table from names to tensors in {path}, came {type(state).__name__} of other things")
+    return dict(state)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise WorldError(f"there is no {path.name} in {path.parent}; a checkpoint needs it beside its weights") from error
+    except (OSError, ValueError) as error:
+        raise WorldError(f"{path} cannot be read, it is damaged or cut short ({error})") from error
+    if not isinstance(value, dict):
+        raise WorldError(f"expected an object in {path}, came {type(value).__name__}")
+    return value
+
+
+def _is_pickle(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(2) in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+    except OSError:
+        return False
+
+
+def _alone(tensor: Tensor) -> Tensor:
+    """A tensor with memory of its own, row by row, as the format wants it."""
+    plain = tensor.detach().cpu().contiguous()
+    whole = plain.numel() * plain.element_size() == plain.untyped_storage().nbytes()
+    return plain if whole else plain.clone()
+
+
+def _listed(folder: Path) -> str:
+    names = sorted(file.name for file in folder.iterdir())
+    return ", ".join(names[:6]) + (" and more" if len(names) > 6 else "") if names else "an empty folder"
