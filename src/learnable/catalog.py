@@ -68,7 +68,7 @@ class Topic(NamedTuple):
     prerequisites: tuple[str, ...]  # stems of the topics that it builds on directly
     paper: str
     year: int
-    code: tuple[str, ...] = ()  # "module:Name", in reading order; an upper-case Name under `models` is a model
+    code: tuple[str, ...] = ()  # "module:Name", in reading order, where it is defined
     recipes: Mapping[str, str] = MappingProxyType({})  # name -> "module:NAME"
 
     @property
@@ -202,7 +202,7 @@ def recipe_row(name: str) -> tuple[Topic, str]:
     for topic in TOPICS:
         if name in topic.recipes:
             return topic, topic.recipes[name]
-    raise unknown("recipe", name, (name for topic in TOPICS for name in topic.recipes))
+    raise unknown("recipe", name, recipe_names())
 
 
 def models() -> tuple[Model, ...]:
@@ -297,7 +297,10 @@ TOPICS = (
           ("forward-pass", "losses"), "Rumelhart et al. 1986", 1986),
     Topic("autodiff", "Automatic differentiation from scratch", "foundations", 3, "intermediate", Minutes(14, 6, 15, 4),
           ("backpropagation",), "Baydin et al. 2018", 2015,
-          code=("learnable.engine:Tensor",),
+          code=("learnable.engine.tensor:Tensor", "learnable.engine.tensor:apply",
+                "learnable.engine.operations:OPERATIONS", "learnable.engine.tensor:topological_order",
+                "learnable.engine.check:gradcheck", "learnable.engine.draw:dot", "learnable.engine.network:MLP",
+                "learnable.engine.network:SGD", "learnable.models.vision.mlp:MLP"),
           recipes={"autodiff": "learnable.recipes.foundations.autodiff:RECIPE"}),
     Topic("pytorch", "PyTorch: tensors and modules", "foundations", 3, "beginner", Minutes(10, 6, 10, 4),
           ("forward-pass",), "Paszke et al. 2019", 2019),
@@ -333,11 +336,13 @@ TOPICS = (
           ("training-loops",), "LeCun et al. 1989", 1989),
     Topic("lenet", "LeNet", "vision", 3, "beginner", Minutes(12, 8, 10, 4),
           ("convolution",), "LeCun et al. 1998", 1998,
-          code=("learnable.models.vision.lenet:LeNet",),
+          code=("learnable.models.vision.lenet:LeNet", "learnable.models.vision.lenet:LeNet1998",
+                "learnable.models.vision.fastnet:FastNet", "learnable.objectives.classification:classify"),
           recipes={
-              "lenet":     "learnable.recipes.vision.lenet:RECIPE",
-              "lenet-sgd": "learnable.recipes.vision.lenet:SGD",
-              "fastnet":   "learnable.recipes.vision.lenet:FAST",
+              "lenet":      "learnable.recipes.vision.lenet:RECIPE",
+              "lenet-sgd":  "learnable.recipes.vision.lenet:SGD",
+              "lenet-1998": "learnable.recipes.vision.lenet:PAPER",
+              "fastnet":    "learnable.recipes.vision.lenet:FAST",
           }),
     Topic("alexnet", "AlexNet", "vision", 2, "intermediate", Minutes(9, 4, 8, 3),
           ("lenet", "dropout", "augmentation"), "Krizhevsky et al. 2012", 2012),
@@ -399,8 +404,10 @@ TOPICS = (
 
     Topic("self-attention", "Self-attention", "transformers", 3, "intermediate", Minutes(14, 8, 12, 4),
           ("embeddings",), "Vaswani et al. 2017", 2017,
-          code=("learnable.nn.attention:attend", "learnable.nn.attention:causal_mask",
-                "learnable.nn.attention:padding_mask", "learnable.nn.attention:SelfAttention"),
+          code=("learnable.nn.attention:attend", "learnable.nn.attention:attention_weights",
+                "learnable.nn.attention:causal_mask", "learnable.nn.attention:padding_mask",
+                "learnable.nn.attention:attend_fast", "learnable.nn.attention:SelfAttention",
+                "learnable.models.language.recall:AttentionRecall", "learnable.models.language.recall:MeanRecall"),
           recipes={
               "self-attention":      "learnable.recipes.transformers.self_attention:RECIPE",
               "self-attention-mean": "learnable.recipes.transformers.self_attention:MEAN",
@@ -419,7 +426,10 @@ TOPICS = (
     Topic("gpt", "GPT", "transformers", 3, "intermediate", Minutes(14, 10, 12, 4),
           ("multi-head-attention", "positional-encoding", "normalization", "learning-rates"),
           "Radford et al. 2019", 2019,
-          code=("learnable.models.language.gpt:GPT", "learnable.sampling.text:generate"),
+          code=("learnable.models.language.gpt:GPT", "learnable.models.language.gpt:GPTConfig",
+                "learnable.nn.block:Block", "learnable.nn.mlp:MLP", "learnable.objectives.next_token:next_token",
+                "learnable.sampling.text:generate", "learnable.sampling.text:sample",
+                "learnable.sampling.cache:generate_cached", "learnable.sampling.cache:cached_block"),
           recipes={"gpt": "learnable.recipes.transformers.gpt:RECIPE"}),
     Topic("text-generation", "Text generation", "transformers", 3, "intermediate", Minutes(12, 8, 12, 4),
           ("gpt",), "Holtzman et al. 2020", 2019),
@@ -453,7 +463,10 @@ TOPICS = (
           ("vae",), "van den Oord et al. 2017", 2017),
     Topic("gan", "GAN", "generative", 3, "intermediate", Minutes(14, 8, 12, 4),
           ("information-theory", "optimizers"), "Goodfellow et al. 2014", 2014,
-          code=("learnable.models.generative.gan:GAN",),
+          code=("learnable.models.generative.gan:GAN", "learnable.models.generative.gan:mlp_gan",
+                "learnable.objectives.adversarial:discriminate", "learnable.objectives.adversarial:minimax",
+                "learnable.objectives.adversarial:non_saturating",
+                "learnable.objectives.adversarial:discriminate_smoothly", "learnable.metrics.modes:coverage"),
           recipes={
               "gan":          "learnable.recipes.generative.gan:RECIPE",
               "gan-collapse": "learnable.recipes.generative.gan:COLLAPSE",

@@ -30,7 +30,7 @@ def write_aside(path: Path) -> Iterator[Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
             yield aside
             _to_disk(aside)
-            os.replace(aside, path)
+            aside.replace(path)
             _to_disk(path.parent)
     finally:
         with contextlib.suppress(OSError):
@@ -52,7 +52,7 @@ def write_folder_aside(path: Path) -> Iterator[Path]:
             for file in aside.rglob("*"):
                 _to_disk(file)
             _to_disk(aside)
-            os.rename(aside, path)
+            aside.rename(path)
             _to_disk(path.parent)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -93,9 +93,13 @@ def _plain_errors(path: Path) -> Iterator[None]:
             raise WorldError(f"the disk is full: {path} was not written, what stood there before is unharmed. "
                              "Make room, then run the same command again.") from error  # fmt: skip
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise WorldError(f"{path.parent} cannot be written to ({error.strerror}); choose a folder of your own.") from error
+            raise WorldError(
+                f"{path.parent} cannot be written to ({error.strerror}); choose a folder of your own."
+            ) from error
         if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
-            raise WorldError(f"{path} exists already; nothing was written. Choose another name or remove it.") from error
+            raise WorldError(
+                f"{path} exists already; nothing was written. Choose another name or remove it."
+            ) from error
         raise WorldError(f"{path} could not be written: {error.strerror or error}.") from error
 
 

@@ -1,8 +1,8 @@
 """The one folder that holds all that belongs to the user: `~/learnable`, or `$LEARNABLE_HOME`.
 
-    runs/        what trainings leave behind
-    data/        verified downloads
-    exercises/   the learner's own files
+runs/        what trainings leave behind
+data/        verified downloads
+exercises/   the learner's own files
 """
 
 import os

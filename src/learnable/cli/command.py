@@ -1,15 +1,15 @@
 """`learnable train RECIPE --help` shows the recipe's own flags below those that every recipe has."""
 
 import sys
+from typing import Any
 
-import click
 from typer.core import TyperCommand
 
 
 class RecipeCommand(TyperCommand):
     """A command that takes a recipe's settings as flags."""
 
-    def format_help(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_help(self, context: Any, formatter: Any) -> None:
         super().format_help(context, formatter)
         words = sys.argv[sys.argv.index("train") + 1 :] if "train" in sys.argv else []
         named = [word for word in words if not word.startswith("-")]

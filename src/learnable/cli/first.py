@@ -1,9 +1,13 @@
 """The first minute: train LeNet on the embedded digits, then let it read some that it has never seen."""
 
 import sys
+from typing import TYPE_CHECKING
 
 from learnable.cli.show import ACCENT, console, note, say
 from learnable.errors import LearnableError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def main() -> None:
@@ -42,7 +46,7 @@ def main() -> None:
     say("(in this checkout the command is .venv/bin/learnable, or activate .venv first)")
 
 
-def _drawn(image, size: int = 14) -> list[str]:  # type: ignore[no-untyped-def]
+def _drawn(image: "Tensor", size: int = 14) -> list[str]:
     """A picture in half-height blocks, two characters wide per pixel being too much for 80 columns."""
     from torch.nn import functional as F
 

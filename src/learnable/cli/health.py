@@ -50,17 +50,29 @@ Row = tuple[str, str, str]
 
 def _python() -> Row:
     fits = sys.version_info >= (3, 11)
-    return "python", "ok" if fits else "wrong", platform.python_version() + ("" if fits else ": 3.11 or newer is needed")
+    return (
+        "python",
+        "ok" if fits else "wrong",
+        platform.python_version() + ("" if fits else ": 3.11 or newer is needed"),
+    )
 
 
 def _torch() -> Row:
     try:
         import torch
 
-        devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else []), *(["mps"] if torch.backends.mps.is_available() else [])]
+        devices = [
+            "cpu",
+            *(["cuda"] if torch.cuda.is_available() else []),
+            *(["mps"] if torch.backends.mps.is_available() else []),
+        ]
         total = float(torch.ones(64, 64).matmul(torch.ones(64, 64)).sum())
         if total != 64.0**3:
-            return "torch", "wrong", f"{torch.__version__} multiplies wrongly: 64³ came out as {total}; install it again"
+            return (
+                "torch",
+                "wrong",
+                f"{torch.__version__} multiplies wrongly: 64³ came out as {total}; install it again",
+            )
         return "torch", "ok", f"{torch.__version__}, {', '.join(devices)}, {torch.get_num_threads()} threads"
     except (ImportError, OSError) as error:
         return "torch", "wrong", f"cannot be imported ({error}); install it again: pip install --force-reinstall torch"
@@ -83,7 +95,11 @@ def _disk() -> Row:
     except (LearnableError, OSError) as error:
         return "disk", "wrong", str(error)
     enough = free > 2**30
-    return "disk", "ok" if enough else "wrong", f"{free / 2**30:.1f} GiB free" + ("" if enough else "; make room: a run may need 1 GiB")
+    return (
+        "disk",
+        "ok" if enough else "wrong",
+        f"{free / 2**30:.1f} GiB free" + ("" if enough else "; make room: a run may need 1 GiB"),
+    )
 
 
 def _extra(module: str, what: str) -> Row:
@@ -91,5 +107,3 @@ def _extra(module: str, what: str) -> Row:
     if importlib.util.find_spec(module) is None:
         return name, "absent", what
     return name, "ok", importlib.metadata.version(name)
-
-

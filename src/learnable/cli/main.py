@@ -69,7 +69,9 @@ def _version(value: bool) -> None:
 @app.callback(invoke_without_command=True)
 def start(
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """A deep-learning course that runs."""
     if context.invoked_subcommand is None:
@@ -85,7 +87,9 @@ def start(
 )
 def train(
     context: typer.Context,
-    recipe: Annotated[str | None, typer.Argument(help="See 'learnable list recipes'. Not needed with --resume.")] = None,
+    recipe: Annotated[
+        str | None, typer.Argument(help="See 'learnable list recipes'. Not needed with --resume.")
+    ] = None,
     data: Annotated[str | None, typer.Option(help="A data set's name, or your own folder, text or CSV file.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the first weights and the order of the data.", min=0)] = None,
     epochs: Annotated[float | None, typer.Option(help="Times through the training data.")] = None,
@@ -94,7 +98,9 @@ def train(
     learning_rate: Annotated[float | None, typer.Option(help="At the schedule's peak.")] = None,
     clip: Annotated[float | None, typer.Option(help="Largest norm of the gradient.")] = None,
     accumulate: Annotated[int | None, typer.Option(help="Micro-batches a step: less memory, the same result.")] = None,
-    average: Annotated[float | None, typer.Option(help="Keep a running average of the weights, with this decay.")] = None,
+    average: Annotated[
+        float | None, typer.Option(help="Keep a running average of the weights, with this decay.")
+    ] = None,
     patience: Annotated[int | None, typer.Option(help="Stop after so many evaluations without a better one.")] = None,
     every: Annotated[int | None, typer.Option(help="Steps between evaluations and checkpoints.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or mps; the best there is by default.")] = None,
@@ -113,12 +119,16 @@ def train(
         "patience": patience, "every": every, "device": device, "precision": precision, "parallel": parallel,
         "smoke": smoke or None,
     }  # fmt: skip
-    training.train(recipe, {key: value for key, value in asked.items() if value is not None}, context.args, resume, json)
+    training.train(
+        recipe, {key: value for key, value in asked.items() if value is not None}, context.args, resume, json
+    )
 
 
 @app.command(epilog="Example: learnable runs lenet; learnable runs lenet lenet-sgd")
 def runs(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="None: list all. One: its curves. Two: compare.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[RUN]...", help="None: list all. One: its curves. Two: compare.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """List runs, show one's curves, compare two."""
@@ -164,7 +174,9 @@ def generate(
     prompt: Annotated[str | None, typer.Option(help="What the text begins with.")] = None,
     count: Annotated[int, typer.Option(help="Tokens, or points, to make.", min=1, max=100_000)] = 200,
     seed: Annotated[int, typer.Option(help="The same seed makes the same.", min=0)] = 0,
-    temperature: Annotated[float, typer.Option(help="0 takes the likeliest each time; above 1 is wilder.", min=0, max=100)] = 1.0,
+    temperature: Annotated[
+        float, typer.Option(help="0 takes the likeliest each time; above 1 is wilder.", min=0, max=100)
+    ] = 1.0,
     json: Json = False,
 ) -> None:
     """Let a trained model make something: text, points."""
@@ -191,7 +203,9 @@ def verify(
 def export(
     run: RunName,
     to: Annotated[Form, typer.Option(help="The format.")],
-    out: Annotated[Path | None, typer.Option(help="Where to; RECIPE.onnx, .pt2 or .safetensors here by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to; RECIPE.onnx, .pt2 or .safetensors here by default.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands there.")] = False,
     json: Json = False,
 ) -> None:
@@ -258,9 +272,11 @@ def path(name: Annotated[str | None, typer.Argument(help="None: list them.")] = 
 @app.command(epilog="Example: learnable new resnet")
 def new(
     stem: Annotated[str, typer.Argument(help="Of a planned topic, or a new one: lower-case words, hyphenated.")],
+    part: Annotated[str | None, typer.Option(help="For a new one: the part of the course that it belongs to.")] = None,
+    title: Annotated[str | None, typer.Option(help="For a new one: its title.")] = None,
     json: Json = False,
 ) -> None:
     """In a checkout: scaffold a topic on every floor."""
     from learnable.cli import scaffold
 
-    scaffold.new(stem, json)
+    scaffold.new(stem, part, title, json)

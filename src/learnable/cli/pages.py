@@ -38,14 +38,18 @@ def where_am_i() -> None:
     ahead = [topic for topic in standing if topic.stem not in done and topic.recipes]
     out.print(f"Done:  {', '.join(sorted(done)) or 'nothing yet'}", markup=False)
     if ahead:
-        out.print(f"Next:  learnable topic {ahead[0].stem}, then learnable train {next(iter(ahead[0].recipes))}", markup=False)
+        out.print(
+            f"Next:  learnable topic {ahead[0].stem}, then learnable train {next(iter(ahead[0].recipes))}", markup=False
+        )
     else:
         out.print("Next:  every topic that stands is done; learnable path shows what will come", markup=False)
 
 
 def list_what(what: str, everything: bool, json: bool) -> None:
     """The tables of `learnable list`."""
-    rows: list[dict[str, Any]] = {"topics": _topics, "models": _models, "recipes": _recipes, "datasets": _datasets}[what](everything)
+    rows: list[dict[str, Any]] = {"topics": _topics, "models": _models, "recipes": _recipes, "datasets": _datasets}[
+        what
+    ](everything)
     if json:
         emit(rows)
         return
@@ -62,7 +66,13 @@ def list_what(what: str, everything: bool, json: bool) -> None:
 
 
 def _cell(value: Any) -> Any:
-    return {True: "yes", False: "planned"}.get(value, value) if isinstance(value, bool) else f"{value:,}" if isinstance(value, int) else value
+    return (
+        {True: "yes", False: "planned"}.get(value, value)
+        if isinstance(value, bool)
+        else f"{value:,}"
+        if isinstance(value, int)
+        else value
+    )
 
 
 def _topics(everything: bool) -> list[dict[str, Any]]:
@@ -119,9 +129,14 @@ def topic(stem: str, json: bool) -> None:
               "after": after, "resources": [resource._asdict() for resource in read]})  # fmt: skip
         return
     out = console()
-    out.print(f"[bold {ACCENT}]{row.title}[/]  {'★' * row.weight}  {row.level}, {row.minutes.total} min, part: {row.part}")
+    out.print(
+        f"[bold {ACCENT}]{row.title}[/]  {'★' * row.weight}  {row.level}, {row.minutes.total} min, part: {row.part}"
+    )
     out.print(f"{row.paper} ({row.year})" if str(row.year) not in row.paper else row.paper, markup=False)
-    out.print(f"before:  {', '.join(row.prerequisites) or 'nothing'}    after:  {', '.join(after) or 'nothing yet'}", markup=False)
+    out.print(
+        f"before:  {', '.join(row.prerequisites) or 'nothing'}    after:  {', '.join(after) or 'nothing yet'}",
+        markup=False,
+    )
     if not row.stands:
         out.print("planned: there is no code and no recipe yet", style="yellow")
         return
@@ -132,7 +147,10 @@ def topic(stem: str, json: bool) -> None:
     for name, target in row.recipes.items():
         recipe = catalog.load(target)
         out.print(f"  learnable train {name}", markup=False)
-        out.print(f"      promises {recipe.expected}, about {recipe.expected.minutes:g} min on {recipe.expected.machine}", markup=False)
+        out.print(
+            f"      promises {recipe.expected}, about {recipe.expected.minutes:g} min on {recipe.expected.machine}",
+            markup=False,
+        )
         for data, measured in results[name].items():
             spread = f" ± {number(measured['spread'])}" if len(measured["values"]) > 1 else ""
             out.print(f"      measured {measured['metric']} {number(measured['mean'])}{spread} on {data}, {len(measured['values'])} seeds, "
@@ -148,9 +166,18 @@ def path(name: str | None, json: bool) -> None:
     paths = catalog.paths()
     if name is None:
         if json:
-            emit([{"stem": each.name, "title": each.title, "whom": each.whom, "hours": each.hours} for each in paths.values()])
+            emit(
+                [
+                    {"stem": each.name, "title": each.title, "whom": each.whom, "hours": each.hours}
+                    for each in paths.values()
+                ]
+            )
         else:
-            table(("path", "title", "hours", "for whom"), [(p.name, p.title, f"{p.hours:g}", p.whom) for p in paths.values()], numbers=("hours",))
+            table(
+                ("path", "title", "hours", "for whom"),
+                [(p.name, p.title, f"{p.hours:g}", p.whom) for p in paths.values()],
+                numbers=("hours",),
+            )
         return
     if name not in paths:
         raise unknown("path", name, paths)
@@ -181,7 +208,9 @@ def recipe_flags(name: str) -> None:
 
     recipe = catalog.load(target)
     out = console()
-    out.print(f"[bold {ACCENT}]Recipe {name}[/]: promises {recipe.expected} in about {recipe.expected.minutes:g} min on {recipe.expected.machine}")
+    out.print(
+        f"[bold {ACCENT}]Recipe {name}[/]: promises {recipe.expected} in about {recipe.expected.minutes:g} min on {recipe.expected.machine}"
+    )
     rows = [(flag(key), type(value).__name__, value) for key, value in recipe.settings.items()]
     if rows:
         table(("its own flag", "takes", "default"), rows)
@@ -230,7 +259,10 @@ def show_run(name: str, json: bool) -> None:
     out.print(f"[bold {ACCENT}]{run.name}[/]  {run.status}  {duration(record.get('seconds'))}")
     flags = " ".join(f"--{key.replace('_', '-')} {value}" for key, value in record["overrides"].items())
     out.print(f"learnable train {run.recipe_name} {flags}", markup=False)
-    out.print(f"{run.info.data}, seed {run.seed}, {record['machine']['cpu']}, torch {record['versions']['torch']}", markup=False)
+    out.print(
+        f"{run.info.data}, seed {run.seed}, {record['machine']['cpu']}, torch {record['versions']['torch']}",
+        markup=False,
+    )
     curves = _curves(rows)
     if curves:
         out.print()
@@ -240,7 +272,11 @@ def show_run(name: str, json: bool) -> None:
             ends = f"{number(known[0])} → {number(known[-1])}" if known else "no numbers"
             out.print(f"  {label:{wide}}  {sparkline(values, 36):36}  {ends}", markup=False)
     if "metrics" in record:
-        out.print("\nresult on the test part:  " + "  ".join(f"{key} {number(value)}" for key, value in record["metrics"].items()), markup=False)
+        out.print(
+            "\nresult on the test part:  "
+            + "  ".join(f"{key} {number(value)}" for key, value in record["metrics"].items()),
+            markup=False,
+        )
     elif run.status != "running":
         out.print(f"\ngo on with: learnable train --resume {run.name}", markup=False)
 

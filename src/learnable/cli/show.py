@@ -55,19 +55,18 @@ def complain(text: str) -> None:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], numbers: Iterable[str] = ()) -> None:
     """A table without boxes; the columns in `numbers` are set flush right. Piped: values with tabs between."""
-    rows = [["" if value is None else str(value) for value in row] for row in rows]
+    cells = [["" if value is None else str(value) for value in row] for row in rows]
     if not sys.stdout.isatty():
-        for row in [list(columns), *rows]:
+        for row in [list(columns), *cells]:
             print("\t".join(row))
         return
     from rich.table import Table
+    from rich.text import Text
 
     drawn = Table(box=None, header_style=f"bold {ACCENT}", pad_edge=False, padding=(0, 2, 0, 0))
     for column in columns:
         drawn.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
-    for row in rows:
-        from rich.text import Text
-
+    for row in cells:
         drawn.add_row(*(Text(value) for value in row))
     console().print(drawn)
 
@@ -174,4 +173,6 @@ class TerminalShow:
 
 
 def _valid(row: "Row") -> str:
-    return "valid " + "  ".join(f"{key} {number(value)}" for key, value in row["valid"].items()) if "valid" in row else ""
+    return (
+        "valid " + "  ".join(f"{key} {number(value)}" for key, value in row["valid"].items()) if "valid" in row else ""
+    )

@@ -14,7 +14,9 @@ from learnable.errors import CallError, LearnableError
 def train(recipe: str | None, asked: dict[str, Any], words: list[str], resume: str | None, json: bool) -> None:
     """Train, or go on with a run; then say what came out and what to do with it."""
     if resume is None and recipe is None:
-        raise CallError("expected a recipe to train, say 'learnable train lenet', or --resume RUN; 'learnable list recipes' shows them")
+        raise CallError(
+            "expected a recipe to train, say 'learnable train lenet', or --resume RUN; 'learnable list recipes' shows them"
+        )
     if resume is not None and (asked or words):
         given = ", ".join([*("--" + key.replace("_", "-") for key in asked), *words])
         raise CallError(f"--resume goes on exactly as the run began; leave away: {given}")
@@ -25,7 +27,9 @@ def train(recipe: str | None, asked: dict[str, Any], words: list[str], resume: s
     from learnable.runs.run import Run
 
     if resume is not None and recipe is not None and Run.open(resume, note).recipe_name != recipe:
-        raise CallError(f"{resume} is a run of {Run.open(resume).recipe_name}, not of {recipe}; say 'learnable train --resume {resume}'")
+        raise CallError(
+            f"{resume} is a run of {Run.open(resume).recipe_name}, not of {recipe}; say 'learnable train --resume {resume}'"
+        )
     first = _first_process()
     show = (JsonShow() if json else TerminalShow()) if first else training.Nobody()
     try:
@@ -48,7 +52,11 @@ def train(recipe: str | None, asked: dict[str, Any], words: list[str], resume: s
     if json:
         emit({"run": str(run.folder), "metrics": metrics, "seconds": seconds})
         return
-    say(f"{run.name}  " + "  ".join(f"{key} {number(value)}" for key, value in metrics.items()) + f"  in {duration(seconds)}")
+    say(
+        f"{run.name}  "
+        + "  ".join(f"{key} {number(value)}" for key, value in metrics.items())
+        + f"  in {duration(seconds)}"
+    )
     _examine(run)
     if run.can_predict:
         say(f"use it:  learnable predict {run.recipe_name} FILE    learnable evaluate {run.recipe_name}    "
@@ -87,7 +95,9 @@ def verify(names: list[str], seeds: int, data: str | None, save: bool, json: boo
              duration(sum(o.seconds) / len(o.seconds)), "kept" if o.kept else "NOT KEPT")
             for o in outcomes
         ]  # fmt: skip
-        table(("recipe", "data", "promise", "measured", "worst", "time", ""), rows, numbers=("measured", "worst", "time"))
+        table(
+            ("recipe", "data", "promise", "measured", "worst", "time", ""), rows, numbers=("measured", "worst", "time")
+        )
     if not all(outcome.kept for outcome in outcomes):
         raise typer.Exit(1)
 

@@ -57,11 +57,21 @@ def export(name: str, to: str, out: Path | None, overwrite: bool, json: bool) ->
 
     run = Run.open(name, note)
     path = out or Path(run.recipe_name + SUFFIXES[to])
-    report = leave(run, to, path, overwrite=overwrite)
+    written = leave(run, to, path, overwrite=overwrite)
+    tried = ", ".join(written.tried)
     if json:
-        emit({"path": str(path), **report})
+        emit(
+            {
+                "path": str(written.path),
+                "bytes": written.size,
+                "difference": written.difference,
+                "tried": list(written.tried),
+            }
+        )
     else:
-        say(f"{path} ({path.stat().st_size:,} bytes): " + ", ".join(f"{key} {value}" for key, value in report.items()))
+        say(
+            f"{written.path}: {written.size:,} bytes, at most {written.difference:.1e} from the original; tried: {tried}"
+        )
 
 
 def serve(name: str, host: str, port: int) -> None:

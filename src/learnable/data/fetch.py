@@ -150,6 +150,7 @@ def _download(dataset: str, path: Path, entry: File, progress: bool) -> None:
 def _download_from(url: str, path: Path, entry: File, progress: bool) -> None:
     """Get the file from one address, continuing what is there of it, and rename it once it is known to be right."""
     part = _part(path)
+    reason = "what was continued does not fit together"
     for _ in range(TRIES):
         before = _size(part)
         try:
@@ -157,6 +158,7 @@ def _download_from(url: str, path: Path, entry: File, progress: bool) -> None:
         except _CutOff as cut:
             if _size(part) == before:  # nothing came: the next try would bring nothing either
                 raise _Failed(str(cut)) from cut
+            reason = str(cut)
             continue
         with _plain_errors(part):
             came = sha256_of(part)
@@ -168,7 +170,7 @@ def _download_from(url: str, path: Path, entry: File, progress: bool) -> None:
                 raise _Failed(f"wrong checksum: expected the sha256 {entry.sha256}, came {came}; "
                               f"it was set aside as {path.name}.bad and not used")  # fmt: skip
             part.unlink()  # its two halves may be of two different files: once more, from zero
-    raise _Failed(f"the connection was cut {TRIES} times")
+    raise _Failed(f"{reason} (tried {TRIES} times)")
 
 
 class _CutOff(Exception):

@@ -24,10 +24,10 @@ TRAIN, VALID, TEST = 20_000, 2_000, 2_000  # generated lines
 def pairs(source: str | None = None, *, pairs: int = 8, keys: int = 26, values: int = 10, seed: int = 0) -> Data:
     """Lines of `pairs` letter-digit pairs and a question, or the lines of the text file `source`.
 
-    Keys of a batch: `tokens` (examples, pairs + 1, 2), the number of the letter and the number of the digit, the question
-    being the last token with the digit `values`, which stands for the question mark; `label` (examples,) the digit to
-    be found. Lines of a file may be shorter: they are filled up at the front, with the letter `keys`, which stands for
-    none. No line of one part is in another, not even in another order.
+    Keys of a batch: `tokens` (examples, pairs + 1, 2), each the number of a letter and of a digit, of which the last is
+    the question, with the digit `values` for its question mark; `label` (examples,), the digit to be found. Lines of a
+    file may be shorter: they are filled up at the front, with the letter `keys`, which stands for none. No line of one
+    part is in another, not even in another order.
 
     Args:
         pairs: how many pairs a line has; in a file, how many at most.
@@ -41,7 +41,7 @@ def pairs(source: str | None = None, *, pairs: int = 8, keys: int = 26, values: 
 
     >>> data = pairs(pairs=3)
     >>> write(data.test.batch(torch.tensor([0]), {})["tokens"][0], data.info)
-    'e5 b6 j5 b?'
+    'p8 j1 q9 j?'
     """
     for name, count, most in (("pairs", pairs, keys), ("keys", keys, 26), ("values", values, 10)):
         if not 1 <= count <= most:
@@ -82,21 +82,23 @@ def read(line: str, info: Info) -> Int[Tensor, "tokens 2"]:
     """
     *words, question = line.split() or [""]
     if len(question) != 2 or question[1] != "?":
-        raise CallError(f"expected a question such as f? at the end, came '{question}' in '{_short(line)}'.")
+        raise CallError(f"expected a question such as f? at the end, came '{_short(question)}' in '{_short(line)}'.")
     if not words:
         raise CallError(f"expected pairs before the question, such as a3 f7 f?, came only '{question}'.")
     if len(words) > info.context:
-        raise CallError(f"expected at most {info.context} pairs before the question, came {len(words)}.")
+        raise CallError(f"expected at most {info.context} pairs before the question (--pairs), came {len(words)}.")
     for word in [*words, question]:
         if word[0] not in info.alphabet:
-            raise CallError(f"expected a letter {_span(info.alphabet)} at the start of '{_short(word)}'.")
+            raise CallError(f"expected a letter {_span(info.alphabet)} (--keys) at the start of '{_short(word)}'.")
     for word in words:
         if len(word) != 2 or word[1] not in info.classes:
-            raise CallError(f"expected a letter and one digit {_span(info.classes)}, such as a3, came '{_short(word)}'.")
+            raise CallError(f"expected a letter and one digit {_span(info.classes)} (--values), came '{_short(word)}'.")
     letters = [word[0] for word in words]
     for letter in letters:
         if letters.count(letter) > 1:
-            raise CallError(f"expected each letter once before the question, came '{letter}' {letters.count(letter)} times.")
+            raise CallError(
+                f"expected each letter once before the question, came '{letter}' {letters.count(letter)} times."
+            )
     if question[0] not in letters:
         raise CallError(f"expected a question about one of {' '.join(letters)}, came '{question}'.")
     digits = (*info.classes, "?")
@@ -131,7 +133,9 @@ def _distinct(tokens: Int[Tensor, "lines tokens 2"], keys: int) -> Int[Tensor, "
     table.scatter_(1, tokens[:, :-1, 0], tokens[:, :-1, 1])
     table[:, keys] = tokens[:, -1, 0]
     _, group = table.unique(dim=0, return_inverse=True)
-    first = torch.full((int(group.max()) + 1,), len(tokens)).scatter_reduce_(0, group, torch.arange(len(tokens)), "amin")
+    first = torch.full((int(group.max()) + 1,), len(tokens)).scatter_reduce_(
+        0, group, torch.arange(len(tokens)), "amin"
+    )
     return tokens[first.sort().values]
 
 
@@ -151,7 +155,9 @@ def _read_file(path: Path, info: Info) -> Int[Tensor, "lines tokens 2"]:
                 raise WorldError(f"{path}, line {number}: {error}") from error
     distinct = _distinct(torch.stack(lines), info.vocab) if lines else torch.empty(0)
     if len(distinct) < 10:
-        raise WorldError(f"{path} has {len(distinct)} different lines; expected at least 10, and thousands to learn from.")
+        raise WorldError(
+            f"{path} has {len(distinct)} different lines; expected at least 10, and thousands to learn from."
+        )
     return distinct
 
 

@@ -56,7 +56,7 @@ _MNIST = _files(
 _FASHION_MNIST = _files(
     (
         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
-        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",  # has no https; the checksum vouches for the file
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",  # no https there; the checksum vouches
     ),
     ("train-images-idx3-ubyte.gz", 26_421_880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
     ("train-labels-idx1-ubyte.gz", 29_515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),

@@ -1,4 +1,4 @@
-"""Is a gradient right?  Move each number a little and see what the result does: slow, approximate, and hard to get wrong."""
+"""Is a gradient right? Move each number a little and see what the result does: slow, inexact, and hard to get wrong."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,10 +9,10 @@ from learnable.engine.tensor import Tensor
 
 
 def gradcheck(function: Callable[..., Tensor], *inputs: Any, step: float = 1e-6, tolerance: float = 1e-6) -> None:
-    """Compare `backward` with slopes measured in float64, entry by entry; raises ValueError naming the first that differs.
+    """Compare `backward` with slopes measured in float64, entry by entry; ValueError names the first that differs.
 
-    The slope is (f(x + step) - f(x - step)) / 2 step: its error falls with step², that of rounding rises with 1 / step, and
-    in float64 the two meet near 1e-6. A result of many numbers is weighted at random, so that all of its gradients are seen.
+    The slope is (f(x + step) - f(x - step)) / 2 step: its error falls with step², that of rounding grows with 1 / step,
+    and in float64 both are small near 1e-6. A result of many numbers is weighted at random, so that all of them count.
     Where a function has a kink nearer than `step`, the two may rightly differ.
 
     >>> gradcheck(lambda a, b: (a * b).tanh(), [[1.0, 2.0]], [[3.0], [-1.0]])

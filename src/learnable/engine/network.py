@@ -1,16 +1,15 @@
 """Enough of a framework to train a network: a layer, layers in a row, and stochastic gradient descent with momentum.
 
-Names and shapes are those of `learnable.models.vision.mlp.MLP`, its twin in PyTorch, so either one loads what the other learned.
+Names and shapes are those of `learnable.models.vision.mlp.MLP`, its twin in PyTorch: each loads what the other learned.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
+from numpy.random import Generator
 
 from learnable.engine.tensor import Tensor
-
-Arrays = dict[str, np.ndarray]
 
 
 class Linear:
@@ -19,9 +18,9 @@ class Linear:
     Weights start between ±1/√inputs, so that a sum over many inputs is not larger than a sum over few.
     """
 
-    def __init__(self, inputs: int, outputs: int, generator: np.random.Generator, dtype: Any = np.float32):
+    def __init__(self, inputs: int, outputs: int, random: Generator, dtype: type = np.float32):
         def start(*shape: int) -> Tensor:
-            return Tensor(generator.uniform(-1, 1, shape) / np.sqrt(inputs), requires_grad=True, dtype=dtype)
+            return Tensor(random.uniform(-1, 1, shape) / np.sqrt(inputs), requires_grad=True, dtype=dtype)
 
         self.weight, self.bias = start(outputs, inputs), start(outputs)
 
@@ -37,11 +36,9 @@ class MLP:
     (5, 10)
     """
 
-    def __init__(
-        self, inputs: int, hidden: Sequence[int], classes: int, generator: np.random.Generator, dtype: Any = np.float32
-    ):
+    def __init__(self, inputs: int, hidden: Sequence[int], classes: int, random: Generator, dtype: type = np.float32):
         widths = [inputs, *hidden, classes]
-        self.layers = [Linear(*pair, generator, dtype) for pair in zip(widths, widths[1:], strict=False)]
+        self.layers = [Linear(*pair, random, dtype) for pair in pairwise(widths)]
 
     def __call__(self, x: Tensor) -> Tensor:
         x = x.reshape(x.shape[0], -1)
@@ -57,8 +54,8 @@ class MLP:
 class SGD:
     """Stochastic gradient descent; with momentum, a step goes on in the direction of those before it.
 
-    velocity = momentum · velocity + gradient, weight = weight - learning_rate · velocity, as PyTorch has it (Polyak 1964
-    and Sutskever et al. 2013 take the learning rate into the velocity: the same steps, until the rate changes).
+    velocity = momentum · velocity + gradient, weight = weight - learning_rate · velocity, as PyTorch has it. (Polyak
+    1964 takes the learning rate into the velocity: the same steps, until the rate changes.)
     """
 
     def __init__(self, parameters: Mapping[str, Tensor], learning_rate: float, momentum: float = 0.0):
@@ -75,18 +72,17 @@ class SGD:
                 parameter.data = parameter.data - self.learning_rate * velocity
 
     def zero_grad(self) -> None:
+        """Forget the gradients that have added up: the next step is a new question."""
         for parameter in self.parameters.values():
-            parameter.zero_grad()
+            parameter.grad = None
 
-    def state(self) -> Arrays:
-        """All that a resumed training needs: each parameter under its name, its velocity under `velocity.` and its name."""
-        weights = {name: parameter.data for name, parameter in self.parameters.items()}
+    def state(self) -> dict[str, np.ndarray]:
+        """All that a resumed training needs: each parameter by name, and its velocity by `velocity.` and that name."""
+        weights = {name: parameter.data.copy() for name, parameter in self.parameters.items()}
         return weights | {f"velocity.{name}": velocity.copy() for name, velocity in self.velocity.items()}
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take up the state that `state` gave. Raises ValueError where names, shapes or types differ."""
-        if state.keys() != self.state().keys():
-            raise ValueError(f"expected {sorted(self.state())}, came {sorted(state)}")
+        """Go on from what `state` gave. KeyError where a name is missing, ValueError where shape or type differ."""
         for name, parameter in self.parameters.items():
             parameter.data = np.array(state[name])
             self.velocity[name] = np.array(state[f"velocity.{name}"], parameter.dtype)

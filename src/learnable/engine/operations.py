@@ -7,9 +7,9 @@ derivative of each. So the whole of calculus that a network needs is this table.
     rules     one for each input: from g, the gradient of the loss with respect to the result y, to the gradient
               with respect to that input, given y, the inputs, and the settings (axes, a shape, an index)
 
-A rule is a vector-Jacobian product, :math:`\bar x = \bar y\, \partial y / \partial x`: it never builds the Jacobian, which for
-a product of matrices would have more entries than memory has room. Rules may answer in the shape of the result, or in
-float64: `fitted` brings a gradient to the shape and type of what it belongs to.
+A rule is a vector-Jacobian product, $\bar x = \bar y \, \partial y / \partial x$: it never builds the Jacobian, which
+for a product of matrices would have more entries than memory has room. A rule may answer in the broadcast shape or in
+another float type; `fitted` then brings the gradient to the shape and type of what it belongs to.
 
 A rule per input, rather than one for all, because a gradient that nobody asked for should not be computed: the first
 layer of a network would otherwise spend a third of the step on the gradient of the pictures.
@@ -20,12 +20,11 @@ Choices  where a function has a kink, we take what PyTorch takes: relu has slope
 """
 
 from collections.abc import Callable
-from types import EllipsisType, NoneType
 from typing import Any
 
 import numpy as np
 
-Array = np.ndarray
+Array = Any  # np.ndarray, or the bare number that NumPy makes of an array without axes
 
 
 def fitted(gradient: Array, x: Array) -> Array:
@@ -49,23 +48,13 @@ def swap(x: Array) -> Array:
     return np.swapaxes(x, -1, -2)
 
 
-def product(a: Array, b: Array, like: Array) -> Array:
-    """a @ b, lying in memory as `like` does if it has its shape.
-
-    An optimizer then walks over a weight and its gradient in step, also where the weight was used transposed; otherwise it would
-    jump through one of the two, which takes several times as long.
-    """
-    if like.shape == (*a.shape[:-1], b.shape[-1]):
-        return np.matmul(a, b, out=np.empty_like(like))
-    return a @ b
-
-
-def spread(reduced: Array, x: Array, axis: tuple[int, ...]) -> Array:
+def spread(reduced: Array, x: Array, axis: Any) -> Array:
     """What was reduced over some axes of `x`, in the shape of `x` again: each number stands wherever it came from."""
-    return np.broadcast_to(reduced.reshape([1 if i in axis else n for i, n in enumerate(x.shape)]), x.shape)
+    axes = range(x.ndim) if axis is None else np.atleast_1d(axis) % x.ndim
+    return np.broadcast_to(reduced.reshape([1 if i in axes else size for i, size in enumerate(x.shape)]), x.shape)
 
 
-def shared(g: Array, y: Array, x: Array, axis: tuple[int, ...]) -> Array:
+def shared(g: Array, y: Array, x: Array, axis: Any) -> Array:
     """The gradient of a maximum: it belongs to the winner alone; winners that tie share it."""
     winners = x == spread(y, x, axis)
     return spread(g, x, axis) * winners / winners.sum(axis, keepdims=True, dtype=g.dtype)
@@ -74,10 +63,10 @@ def shared(g: Array, y: Array, x: Array, axis: tuple[int, ...]) -> Array:
 def scattered(g: Array, x: Array, index: tuple[Any, ...]) -> Array:
     """Zeros in the shape of `x` but for the entries that were picked, which get what came back for them."""
     result = np.zeros_like(x)
-    if all(isinstance(part, int | np.integer | slice | EllipsisType | NoneType) for part in index):
-        result[index] = g  # slices pick each entry once
+    if any(isinstance(part, np.ndarray) for part in index):
+        np.add.at(result, index, g)  # a list of positions may name an entry twice: both count
     else:
-        np.add.at(result, index, g)  # an entry that was picked twice gets the sum
+        result[index] = g  # numbers and slices pick an entry once
     return result
 
 
@@ -92,11 +81,9 @@ def cross_entropy(x: Array, labels: Array) -> Array:
     return -np.take_along_axis(log_softmax(x, -1), labels[..., None], -1).mean()
 
 
-def surprise_gradient(g: Array, x: Array, labels: Array) -> Array:
-    """What was believed minus what is true: softmax minus one-hot, over the number of examples."""
-    believed = np.exp(log_softmax(x, -1))
-    true = (labels[..., None] == np.arange(x.shape[-1])).astype(x.dtype)
-    return (believed - true) * (g / labels.size)
+def surprise(x: Array, labels: Array) -> Array:
+    """How the mean surprise grows with each logit: what was believed minus what is true, softmax minus one-hot."""
+    return (np.exp(log_softmax(x, -1)) - (labels[..., None] == np.arange(x.shape[-1]))).astype(x.dtype) / labels.size
 
 
 # name: what it computes, then, input by input, how a gradient g of the result y flows back
@@ -105,8 +92,8 @@ OPERATIONS: dict[str, tuple[Callable[..., Any], ...]] = {
     "sub":     (np.subtract,    lambda g, y, a, b: g,           lambda g, y, a, b: -g),
     "mul":     (np.multiply,    lambda g, y, a, b: g * b,       lambda g, y, a, b: g * a),
     "div":     (np.divide,      lambda g, y, a, b: g / b,       lambda g, y, a, b: -g * y / b),
-    "matmul":  (np.matmul,      lambda g, y, a, b: product(g, swap(b), like=a),
-                                lambda g, y, a, b: product(swap(a), g, like=b)),
+    "matmul":  (np.matmul,      lambda g, y, a, b: g @ swap(b),
+                                lambda g, y, a, b: swap(swap(g) @ a)),  # swap(a) @ g, lying in memory as weight.T does
     "pow":     (np.power,       lambda g, y, a, b: g * b * a ** np.where(b == 0, 1, b - 1),
                                 lambda g, y, a, b: g * y * np.log(np.where(a == 0, 1, a))),
     "maximum": (np.maximum,     lambda g, y, a, b: np.where(a == b, g / 2, np.where(a > b, g, 0)),
@@ -128,8 +115,8 @@ OPERATIONS: dict[str, tuple[Callable[..., Any], ...]] = {
     "mean":    (np.mean,        lambda g, y, x, axis, keepdims: spread(g, x, axis) * y.size / max(1, x.size)),
     "max":     (np.max,         lambda g, y, x, axis, keepdims: shared(g, y, x, axis)),
     "reshape": (lambda x, shape: x.reshape(shape), lambda g, y, x, shape: g.reshape(x.shape)),
-    "permute": (np.transpose,   lambda g, y, x, axes: g.transpose(np.argsort(axes))),
+    "permute": (np.transpose,   lambda g, y, x, axes: g.transpose(np.argsort(np.array(axes, int) % x.ndim))),
     "getitem": (lambda x, index: x[index], lambda g, y, x, index: scattered(g, x, index)),
     "log_softmax":   (log_softmax,   lambda g, y, x, axis: g - np.exp(y) * g.sum(axis, keepdims=True)),
-    "cross_entropy": (cross_entropy, lambda g, y, x, labels: surprise_gradient(g, x, labels)),
+    "cross_entropy": (cross_entropy, lambda g, y, x, labels: g * surprise(x, labels)),
 }  # fmt: skip

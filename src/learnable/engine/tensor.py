@@ -1,30 +1,31 @@
 """A tensor that remembers where it came from, and sends gradients back the way it came.
 
-Why reverse mode?  The derivative of f(g(h(x))) is a product of Jacobians, which may be multiplied from either end. From the
-    inputs (forward mode), one pass gives the effect of *one* number on everything; from the result (reverse mode), one pass
-    gives the effect of *everything* on one number. A loss is one number and depends on millions of weights: reverse mode has
-    all of their gradients for the price of a few forward passes, however many they are.
-Why a topological order?  A gradient may be passed on only when it is complete, that is when everything that used the tensor
-    has sent its share. An order that has inputs before results, walked backwards, promises just that. Following every path
-    from the loss instead would be right too, and hopeless: twenty diamonds in a row have a million paths.
+Why reverse mode?  The derivative of f(g(h(x))) is a product of Jacobians, which may be multiplied from either end. From
+    the inputs (forward mode), one pass gives the effect of *one* number on everything; from the result (reverse mode),
+    one pass gives the effect of *everything* on one number. A loss is one number and depends on millions of weights:
+    reverse mode has all of their gradients for the price of a few forward passes, however many they are.
+Why a topological order?  A gradient may be passed on only when it is complete, that is when everything that used the
+    tensor has sent its share. An order that has inputs before results, walked backwards, promises just that. Following
+    each path from the loss by itself would be right too, and hopeless: twenty diamonds in a row have a million paths.
 Why accumulate?  A tensor that is used twice changes the loss in two ways, and by the chain rule for several variables
-    the effects add up. `grad` goes on adding up over calls of `backward`, until `zero_grad`, by the same rule: two losses
-    that are followed back one after the other are their sum followed back.
+    the effects add up. By the same rule `grad` goes on adding up over calls of `backward`, until it is set to None
+    (`SGD.zero_grad`): two losses that are followed back one after the other are their sum followed back.
 Why does un-broadcasting sum?  A bias that was added to 64 rows *was* used 64 times: the same rule again (`fitted`).
 
-One law of memory: an array that a tensor holds is never written to. It is read-only, so NumPy itself refuses `x.data[0] = 1`
-and `x.data -= step`; an update puts a new array in its place, `x.data = x.data - step`, and the graph keeps those that it has
-used. So nothing that happens between forward and backward can falsify a gradient, and arrays are shared without fear.
+One law of memory: an array that a tensor holds is never written to. It is read-only, so NumPy itself refuses
+`x.data[0] = 1` and `x.data -= step`; an update puts a new array in its place, `x.data = x.data - step`, and the graph
+keeps those that it has used. So nothing that happens between forward and backward can falsify a gradient, and arrays
+are shared without fear.
 
 Sources  Baydin et al. 2018, "Automatic differentiation in machine learning: a survey" - https://arxiv.org/abs/1502.05767;
          Griewank & Walther 2008, "Evaluating Derivatives", sections 3.2 (reverse mode) and 4.1 (what it costs)
-Letters  their adjoint, a bar over the variable, is our `grad`; their tape or Wengert list is our `topological_order`
+Letters  their adjoint, a bar over the variable, is our `grad`; their tape or Wengert list our `topological_order`
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from types import MappingProxyType
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,6 @@ import numpy as np
 from learnable.engine.operations import OPERATIONS, fitted
 
 FLOATS = (np.float32, np.float64)
-Axes = int | Sequence[int] | None
 recording = ContextVar("recording", default=True)
 
 
@@ -44,6 +44,11 @@ def method(name: str) -> Callable[..., "Tensor"]:
 def reflected(name: str) -> Callable[..., "Tensor"]:
     """What Python calls for `other + tensor` when `other` does not know tensors."""
     return lambda self, other: apply(name, other, self)
+
+
+def reduction(name: str) -> Callable[..., "Tensor"]:
+    """A row that takes axes away: `tensor.sum()`, `tensor.mean(axis=0)`, `tensor.max((0, 1), keepdims=True)`."""
+    return lambda self, axis=None, keepdims=False: apply(name, self, axis=axis, keepdims=keepdims)
 
 
 class Tensor:
@@ -64,15 +69,14 @@ class Tensor:
     name: str = ""  # for drawings
     operation: str = ""  # a row of the table, empty for a tensor that was made
     inputs: tuple["Tensor", ...] = ()
-    settings: Mapping[str, Any] = MappingProxyType({})
+    settings: Mapping[str, Any] = {}
     saved: tuple[np.ndarray, ...] = ()  # the result and the inputs' arrays, as they were
 
     def __init__(self, data: Any, requires_grad: bool = False, *, dtype: Any = None, name: str = ""):
         data = _copied(data, dtype)
-        if data.dtype not in FLOATS and data.dtype.kind not in "iub":
-            raise TypeError(f"expected numbers of type float32, float64, bool or an integer type, came {data.dtype}")
-        if requires_grad and data.dtype not in FLOATS:
-            raise TypeError(f"only float32 and float64 have gradients, came {data.dtype}: write 1.0 for 1, or give a dtype")
+        if data.dtype not in FLOATS and (requires_grad or data.dtype.kind not in "iub"):
+            kinds = "float32 or float64 (or, where no gradient is wanted, integers or bool)"
+            raise TypeError(f"expected {kinds}, came {data.dtype}: write 1.0 for 1, or give a dtype")
         self._data, self.requires_grad, self.name = _locked(data), requires_grad, name
 
     @property
@@ -91,33 +95,28 @@ class Tensor:
         self._data = _locked(new if new.base is None else new.copy())  # who holds the whole could write to a part
 
     def backward(self, gradient: Any = None) -> None:
-        """Add this tensor's gradient with respect to everything that it was computed from to their `grad`.
+        """Add the gradient of this tensor with respect to each that it was computed from to that one's `grad`.
 
-        `gradient`, in this tensor's shape, says how much each entry counts: the gradient of the final result with respect to
-        it. A single number needs none: it is the result. Raises RuntimeError where nothing wants a gradient, else ValueError.
+        `gradient`, in this tensor's shape, is that of the final result with respect to it: how much each entry counts.
+        A single number needs none: it is the result. Raises RuntimeError where nothing wants a gradient, and ValueError
+        where this is not a single number and no gradient of its shape is given.
         """
         if not self.requires_grad:
-            raise RuntimeError("nothing here wants a gradient: make a tensor with requires_grad=True, outside no_grad()")
+            raise RuntimeError("nothing here wants a gradient: give a tensor requires_grad=True, leave no_grad()")
         if gradient is None and self.size != 1:
-            raise ValueError(f"expected a single number, came shape {self.shape}: take its sum, or give backward a gradient")
+            raise ValueError(f"expected a single number, came shape {self.shape}: take its sum, or give a gradient")
         gradient = np.ones(self.shape, self.dtype) if gradient is None else _copied(gradient, self.dtype)
         if gradient.shape != self.shape:
             raise ValueError(f"expected a gradient of shape {self.shape}, came {gradient.shape}")
 
         arriving = {self: gradient}
-        for tensor in reversed(topological_order(self)):
-            if not tensor.requires_grad:
-                continue
+        for tensor in reversed([x for x in topological_order(self) if x.requires_grad]):
             g = _locked(arriving.pop(tensor))  # complete: whatever used this tensor has had its turn
             tensor.grad = g if tensor.grad is None else _locked(tensor.grad + g)
             for source, rule in zip(tensor.inputs, OPERATIONS.get(tensor.operation, ())[1:], strict=True):
                 if source.requires_grad:
-                    share = fitted(rule(g, *tensor.saved, **tensor.settings), source.data)
+                    share = fitted(np.asarray(rule(g, *tensor.saved, **tensor.settings)), source.data)
                     arriving[source] = arriving[source] + share if source in arriving else share
-
-    def zero_grad(self) -> None:
-        """Forget the gradients that have added up."""
-        self.grad = None
 
     shape = property(lambda self: self._data.shape)
     dtype = property(lambda self: self._data.dtype)
@@ -129,9 +128,8 @@ class Tensor:
         return self._data.item()
 
     def __repr__(self) -> str:
-        numbers = np.array2string(self._data, separator=", ", prefix="Tensor(")
         origin = f", operation={self.operation}" if self.operation else ", requires_grad=True" * self.requires_grad
-        return f"Tensor({numbers}, dtype={self.dtype}{origin})"
+        return f"Tensor({np.array2string(self._data, separator=', ')}, dtype={self.dtype}{origin})"
 
     # What can be computed: a name for each row of the table.
 
@@ -140,57 +138,37 @@ class Tensor:
     __mul__, __rmul__ = method("mul"), reflected("mul")
     __truediv__, __rtruediv__ = method("div"), reflected("div")
     __pow__, __rpow__ = method("pow"), reflected("pow")
+    __matmul__, __rmatmul__ = (lambda self, other: matmul(self, other)), (lambda self, other: matmul(other, self))
     __neg__, exp, log, tanh = method("neg"), method("exp"), method("log"), method("tanh")
     sigmoid, relu, maximum = method("sigmoid"), method("relu"), method("maximum")
-
-    def __matmul__(self, other: Any) -> "Tensor":
-        return matmul(self, other)
-
-    def __rmatmul__(self, other: Any) -> "Tensor":
-        return matmul(other, self)
+    sum, mean, max = reduction("sum"), reduction("mean"), reduction("max")
 
     def __getitem__(self, index: Any) -> "Tensor":
         parts = index if isinstance(index, tuple) else (index,)
         chosen = tuple(_copied(part) if isinstance(part, Tensor | np.ndarray | list) else part for part in parts)
         return apply("getitem", self, index=chosen)
 
-    def sum(self, axis: Axes = None, keepdims: bool = False) -> "Tensor":
-        return apply("sum", self, axis=self._axes(axis), keepdims=keepdims)
-
-    def mean(self, axis: Axes = None, keepdims: bool = False) -> "Tensor":
-        return apply("mean", self, axis=self._axes(axis), keepdims=keepdims)
-
-    def max(self, axis: Axes = None, keepdims: bool = False) -> "Tensor":
-        return apply("max", self, axis=self._axes(axis), keepdims=keepdims)
-
     def reshape(self, *shape: int) -> "Tensor":
         return apply("reshape", self, shape=shape)
 
     def permute(self, *axes: int) -> "Tensor":
-        return apply("permute", self, axes=self._axes(axes))
+        return apply("permute", self, axes=axes)
 
-    @property
-    def T(self) -> "Tensor":
-        """Every matrix transposed: the last two axes change places."""
-        return self.permute(*range(self.ndim - 2), -1, -2)
+    T = property(lambda self: self.permute(*range(self.ndim - 2), -1, -2))  # every matrix transposed
 
     def log_softmax(self, axis: int = -1) -> "Tensor":
         return apply("log_softmax", self, axis=axis)
 
     def cross_entropy(self, labels: Any) -> "Tensor":
         """The mean over all examples of -log p(label); self (..., classes) are logits, labels (...) are integers."""
-        labels, classes = _copied(labels), self.shape[-1]
-        if labels.dtype.kind not in "iu" or labels.shape != self.shape[:-1] or not labels.size:
-            raise ValueError(f"expected integers of shape {self.shape[:-1]}, at least one, came {labels.dtype} of {labels.shape}")
+        labels, (*shape, classes) = _copied(labels), self.shape
+        if labels.dtype.kind not in "iu" or labels.shape != (*shape,) or not labels.size:
+            raise ValueError(
+                f"expected integers of shape {(*shape,)}, not empty, came {labels.dtype} of {labels.shape}"
+            )
         if not 0 <= labels.min() <= labels.max() < classes:
             raise ValueError(f"expected labels from 0 to {classes - 1}, came {labels.min()} to {labels.max()}")
         return apply("cross_entropy", self, labels=labels)
-
-    def _axes(self, axis: Axes) -> tuple[int, ...]:
-        axes = range(self.ndim) if axis is None else (axis,) if isinstance(axis, int | np.integer) else axis
-        if not all(-self.ndim <= i < self.ndim for i in axes):
-            raise ValueError(f"expected axes of a tensor of shape {self.shape}, came {axis}")
-        return tuple(i % self.ndim for i in axes)
 
 
 def apply(name: str, *operands: Any, **settings: Any) -> Tensor:
@@ -220,18 +198,15 @@ def topological_order(result: Tensor) -> list[Tensor]:
 
     A loop with a stack of its own: a recursive function would end at Python's limit, a thousand operations deep.
     """
-    order: list[Tensor] = []
-    seen: set[Tensor] = set()
+    order: dict[Tensor, None] = {}
     stack = [(result, False)]
     while stack:
         tensor, inputs_are_done = stack.pop()
         if inputs_are_done:
-            order.append(tensor)
-        elif tensor not in seen:
-            seen.add(tensor)
-            stack.append((tensor, True))
-            stack.extend((source, False) for source in tensor.inputs)
-    return order
+            order[tensor] = None
+        elif tensor not in order:
+            stack += [(tensor, True), *((source, False) for source in reversed(tensor.inputs))]
+    return list(order)
 
 
 @contextmanager
@@ -266,14 +241,8 @@ def where(condition: Any, a: Any, b: Any) -> Tensor:
 
 
 def concatenate(tensors: Iterable[Tensor], axis: int = 0) -> Tensor:
-    """Tensors one after another along an axis that they have; each half is joined first, then the two."""
-    tensors = list(tensors)
-    if not tensors:
-        raise ValueError("expected at least one tensor to concatenate, came none")
-    if len(tensors) == 1:
-        return tensors[0]
-    half = len(tensors) // 2
-    return apply("concatenate", concatenate(tensors[:half], axis), concatenate(tensors[half:], axis), axis=axis)
+    """At least one tensor, one after another along an axis that they have: two are joined, then the next to them."""
+    return reduce(lambda a, b: apply("concatenate", a, b, axis=axis), tensors)
 
 
 def _tensors(operands: Sequence[Any]) -> tuple[Tensor, ...]:
@@ -288,7 +257,7 @@ def _copied(data: Any, dtype: Any = None) -> np.ndarray:
 
 
 def _locked(data: Any) -> np.ndarray:
-    """The array, read-only from here on; a bare number, which is what NumPy makes of one without axes, in an array again."""
+    """The array, read-only from here on; a bare number, which NumPy makes of one without axes, is an array again."""
     data = np.asarray(data)
     data.setflags(write=False)
     return data

@@ -25,6 +25,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from learnable.data.examples import Batch
+from learnable.errors import CallError
 
 
 def discriminate(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -40,9 +41,14 @@ def discriminate_smoothly(model: nn.Module, batch: Batch, weight: float = 1.0) -
     """The same with R1: the discriminator pays for slopes at real points.
 
     Near the equilibrium there is nothing left to tell apart, and a discriminator that still slopes there pushes the
-    generator away from it, around and around. Slopes cost too much also where no point was ever made: the logit can only
-    change gently, so it goes on pointing to a mode that the generator has left or has not found.
+    generator away from it, around and around. And a gentle slope reaches far: the logit goes on pointing to a mode that
+    the generator has left or has not found.
+
+    Raises:
+        CallError: the discriminator's weights are divided (FSDP2), which gives them back after one backward pass.
     """
+    if hasattr(model.get_submodule("discriminator"), "reshard"):
+        raise CallError("R1 differentiates twice, which divided weights do not allow; choose --parallel ddp.")
     point = batch["point"].detach().requires_grad_()
     real_logits, fake_logits = _judge(model, point, _forge(model, batch))
     losses = _verdict(real_logits, fake_logits)
@@ -56,7 +62,7 @@ def minimax(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
     Its slope in the logit is -D: when the discriminator is sure that a point is made, which is how every training
     begins, the generator learns nothing from it.
     """
-    fake_logits = model.discriminator(model.generator(batch["noise"]))
+    fake_logits = _ask(model, _make(model, batch))
     return {"total": -F.softplus(fake_logits).mean()}
 
 
@@ -66,7 +72,7 @@ def non_saturating(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
     The same fixed point, but its slope in the logit is -(1 - D): it is largest where the discriminator is sure. Section
     3 of Goodfellow et al. recommends it for that alone.
     """
-    fake_logits = model.discriminator(model.generator(batch["noise"]))
+    fake_logits = _ask(model, _make(model, batch))
     return {"total": F.softplus(-fake_logits).mean()}
 
 
@@ -79,10 +85,18 @@ def steepness(logits: Float[Tensor, "judgments"], point: Float[Tensor, "batch wi
     return reduce(slopes.square(), "batch width -> batch", "sum").mean()
 
 
+def _make(model: nn.Module, batch: Batch) -> Float[Tensor, "batch width"]:
+    return model.get_submodule("generator")(batch["noise"])
+
+
+def _ask(model: nn.Module, points: Float[Tensor, "batch width"]) -> Float[Tensor, "judgments"]:
+    return model.get_submodule("discriminator")(points)
+
+
 def _forge(model: nn.Module, batch: Batch) -> Float[Tensor, "batch width"]:
     """Made points for the discriminator to learn from; the generator is not the one who learns."""
     with torch.no_grad():
-        return model.generator(batch["noise"])
+        return _make(model, batch)
 
 
 def _judge(
@@ -90,9 +104,12 @@ def _judge(
 ) -> tuple[Float[Tensor, "judgments"], Float[Tensor, "judgments"]]:
     """Logits of real and of made points, by one call: a wrapper around the discriminator counts its calls.
 
-    With batch norm inside, one call would be wrong: the two halves would share their statistics and give each other away.
+    With batch norm inside, one call would be wrong: both halves would be normalized by the statistics of their mixture.
     """
-    real_logits, fake_logits = model.discriminator(torch.cat([real, fake])).chunk(2)
+    logits = _ask(model, torch.cat([real, fake]))
+    if len(logits) % 2:  # then one pack held the last real points and the first made ones
+        raise CallError(f"{len(real)} points of each kind do not make whole packs; choose another batch size.")
+    real_logits, fake_logits = logits.chunk(2)
     return real_logits, fake_logits
 
 

@@ -23,7 +23,9 @@ class Average:
             raise ValueError(f"expected a decay between 0 and 1, came {decay}")
         self.decay = decay
         self.steps = 0
-        self.live = {name: tensor for name, tensor in module.state_dict(keep_vars=True).items() if tensor.is_floating_point()}
+        self.live = {
+            name: tensor for name, tensor in module.state_dict(keep_vars=True).items() if tensor.is_floating_point()
+        }
         self.values = {name: tensor.detach().clone() for name, tensor in self.live.items()}
 
     @torch.no_grad()

@@ -32,6 +32,6 @@ def sgd(module: nn.Module, learning_rate: float, *, momentum: float = 0.0, weigh
 
 def _can_fuse(parameters: list[nn.Parameter]) -> bool:
     """One kernel for the whole step; it exists for floating-point numbers on these devices."""
-    return all(parameter.is_floating_point() and parameter.device.type in ("cpu", "cuda", "mps") for parameter in parameters)
-
-
+    return all(
+        parameter.is_floating_point() and parameter.device.type in ("cpu", "cuda", "mps") for parameter in parameters
+    )

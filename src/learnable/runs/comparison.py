@@ -33,7 +33,8 @@ def compare(first: Run, second: Run, metric: str | None = None) -> Sides:
             raise CallError(f"{run.name} is {run.status}, so it has no result to compare; "
                             f"finish it: learnable train --resume {run.name}")  # fmt: skip
     shared = [name for name in first.record["metrics"] if name in second.record["metrics"]]
-    wanted = metric or (first.recipe.expected.metric if first.recipe.expected.metric in shared else next(iter(shared), None))
+    promised = first.recipe.expected.metric
+    wanted = metric or (promised if promised in shared else shared[0] if shared else "")
     if wanted not in shared:
         raise CallError(f"{first.name} and {second.name} have no metric in common")
     values = (_by_seed(first, wanted), _by_seed(second, wanted))
@@ -62,4 +63,6 @@ def _by_seed(run: Run, metric: str) -> dict[int, float]:
 
 
 def _what(run: Run) -> dict[str, Any]:
-    return {key: value for key, value in run.record["overrides"].items() if key not in ("seed", "device")} | {"data": run.record["data"]}
+    return {key: value for key, value in run.record["overrides"].items() if key not in ("seed", "device")} | {
+        "data": run.record["data"]
+    }

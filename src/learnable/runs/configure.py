@@ -51,7 +51,9 @@ def configure(name: str, recipe: AnyRecipe, overrides: Overrides) -> AnyRecipe:
     if "learning_rate" in wishes:
         rate = wishes.pop("learning_rate")
         highest = max(player.learning_rate for player in recipe.players)
-        players = tuple(replace(player, learning_rate=player.learning_rate / highest * rate) for player in recipe.players)
+        players = tuple(
+            replace(player, learning_rate=player.learning_rate / highest * rate) for player in recipe.players
+        )
         recipe = replace(recipe, players=players)
     if "steps" in wishes:
         recipe = replace(recipe, epochs=0)
@@ -111,10 +113,10 @@ def _typed(word: str, value: str, example: Setting) -> Setting:
 
 
 def _with_settings(recipe: AnyRecipe, own: Mapping[str, Setting]) -> AnyRecipe:
-    for group in ("model_settings", "data_settings", "run_settings"):
-        settings = getattr(recipe, group, None)
-        if settings:
-            recipe = replace(recipe, **{group: {key: own.get(key, value) for key, value in settings.items()}})
-    return recipe
+    def changed(settings: Mapping[str, Setting]) -> dict[str, Setting]:
+        return {key: own.get(key, value) for key, value in settings.items()}
 
-
+    recipe = replace(
+        recipe, model_settings=changed(recipe.model_settings), data_settings=changed(recipe.data_settings)
+    )
+    return replace(recipe, run_settings=changed(recipe.run_settings)) if isinstance(recipe, Program) else recipe

@@ -1,9 +1,9 @@
 """A run: what a training leaves behind, and all that can be done with it.
 
-    runs/<recipe>/<when>/
-        run.json        recipe and overrides, seed, what the data was like, versions, machine, result
-        metrics.jsonl   the numbers along the way
-        step-N/         checkpoints (learnable.train.checkpoint)
+runs/<recipe>/<when>/
+    run.json        recipe and overrides, seed, what the data was like, versions, machine, result
+    metrics.jsonl   the numbers along the way
+    step-N/         checkpoints (learnable.train.checkpoint)
 """
 
 import contextlib
@@ -71,7 +71,12 @@ class Run:
                 parent.mkdir(parents=True, exist_ok=True)
                 folder.mkdir()
                 break
-        head = {"format": FORMAT, "recipe": recipe_name, "status": "running", "started": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        head = {
+            "format": FORMAT,
+            "recipe": recipe_name,
+            "status": "running",
+            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        }
         write_json(folder / "run.json", {**head, **record, "versions": versions()})
         return cls(folder)
 
@@ -134,7 +139,9 @@ class Run:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise WorldError(f"{self.name} is being trained by another process; wait for it, or stop it there") from None
+            raise WorldError(
+                f"{self.name} is being trained by another process; wait for it, or stop it there"
+            ) from None
         try:
             yield
         finally:
@@ -161,7 +168,9 @@ class Run:
         """
         found = checkpoint.latest(self.folder, self.say)
         if found is None:
-            raise WorldError(f"{self.name} has no checkpoint yet; train it further: learnable train --resume {self.name}")
+            raise WorldError(
+                f"{self.name} has no checkpoint yet; train it further: learnable train --resume {self.name}"
+            )
         folder, files, _ = found
         model = self.recipe.model(self.info, **self.recipe.model_settings)
         weights = next(files[name] for name in ("best", "average", "model") if name in files)
@@ -207,10 +216,14 @@ class Run:
             CallError: this kind of model predicts nothing.
         """
         if self.recipe.predict is None:
-            raise CallError(f"{self.recipe_name} predicts nothing from a file; it makes things: learnable generate {self.name}")
+            raise CallError(
+                f"{self.recipe_name} predicts nothing from a file; it makes things: learnable generate {self.name}"
+            )
         return self.recipe.predict(self.model, self.info, path)
 
-    def generate(self, *, prompt: str | None = None, count: int = 200, seed: int = 0, temperature: float = 1.0) -> dict[str, Any]:
+    def generate(
+        self, *, prompt: str | None = None, count: int = 200, seed: int = 0, temperature: float = 1.0
+    ) -> dict[str, Any]:
         """What the model makes: {"text"} or {"points"}.
 
         Raises:
@@ -246,8 +259,16 @@ def find_folder(name: str) -> Path:
 
 def runs(recipe_name: str | None = None) -> list[Path]:
     """The folders of all runs, or of one recipe's, the oldest first."""
-    parents = [runs_folder() / recipe_name] if recipe_name else [path for path in runs_folder().iterdir() if path.is_dir()]
-    found = [path for parent in parents if parent.is_dir() for path in parent.iterdir() if path.is_dir() and path.name[0] != "."]
+    parents = (
+        [runs_folder() / recipe_name] if recipe_name else [path for path in runs_folder().iterdir() if path.is_dir()]
+    )
+    found = [
+        path
+        for parent in parents
+        if parent.is_dir()
+        for path in parent.iterdir()
+        if path.is_dir() and path.name[0] != "."
+    ]
     return sorted(found, key=_age)
 
 

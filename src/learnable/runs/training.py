@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from learnable.train.record import Clock, Row, Tally
 from learnable.train.workbench import Workbench
 
 
+@runtime_checkable
 class Show(Protocol):
     """Whoever watches a run: the terminal, a program that reads JSON lines, a page."""
 
@@ -73,11 +74,13 @@ def start(name: str, overrides: Overrides | None = None, show: Show | None = Non
         Stopped: by Ctrl-C or SIGTERM, after saving.
         Diverged: the loss became NaN or infinite.
     """
-    overrides = {key: value for key, value in (overrides or {}).items() if value not in (None, False)}
+    overrides = {key: value for key, value in (overrides or {}).items() if value is not None and value is not False}
     show = show or Nobody()
     _, target = catalog.recipe_row(name)
     recipe = configure(name, catalog.load(target), overrides)
-    place = Machine(overrides.get("device", "auto"), overrides.get("precision", "fp32"), overrides.get("parallel", "ddp"))
+    place = Machine(
+        overrides.get("device", "auto"), overrides.get("precision", "fp32"), overrides.get("parallel", "ddp")
+    )
     try:
         data = recipe.data(overrides.get("data"), **recipe.data_settings)
         recipe = _fitting(recipe, data, overrides, place, show)
@@ -107,7 +110,9 @@ def resume(name: str, show: Show | None = None) -> Run:
     if run.record["status"] == "finished":
         show.notice(f"{run.name} is finished already")
         return run
-    place = Machine(overrides.get("device", "auto"), overrides.get("precision", "fp32"), overrides.get("parallel", "ddp"))
+    place = Machine(
+        overrides.get("device", "auto"), overrides.get("precision", "fp32"), overrides.get("parallel", "ddp")
+    )
     try:
         data = run.data()
         if fingerprint(data.train) != run.record["data"]["fingerprint"]:
@@ -145,7 +150,9 @@ def _fitting(recipe: AnyRecipe, data: Data, overrides: Overrides, place: Machine
                          "that a step is divided into")  # fmt: skip
     if size > len(data.train):
         size = len(data.train) // share * share
-        show.notice(f"{data.info.data} has only {len(data.train)} examples to train on: the batch is {size}, not {recipe.batch_size}")
+        show.notice(
+            f"{data.info.data} has only {len(data.train)} examples to train on: the batch is {size}, not {recipe.batch_size}"
+        )
     if size % share:
         raise CallError(f"expected a batch size that {place.world} processes with {share // place.world} micro-batches each can "
                         f"share evenly, came {size}; choose a multiple of {share}")  # fmt: skip
@@ -177,7 +184,9 @@ def _go_on(run: Run, recipe: AnyRecipe, data: Data, place: Machine, show: Show) 
         return run
 
 
-def _train(run: Run, recipe: Recipe, data: Data, place: Machine, show: Show, interrupted: Callable[[], bool]) -> tuple[Metrics, float, int]:
+def _train(
+    run: Run, recipe: Recipe, data: Data, place: Machine, show: Show, interrupted: Callable[[], bool]
+) -> tuple[Metrics, float, int]:
     torch.manual_seed(stream(run.seed, "model").initial_seed())
     model = recipe.model(data.info, **recipe.model_settings)
     team = Team(model, recipe.players, place)
@@ -200,7 +209,12 @@ def _train(run: Run, recipe: Recipe, data: Data, place: Machine, show: Show, int
         if not (milestone or step % often == 0):
             continue
         stopping = place.any(interrupted())
-        row: Row = {"step": step, **place.mean(tally.take()), "learning_rate": _rate(team), "seconds": round(clock.seconds(), 3)}
+        row: Row = {
+            "step": step,
+            **place.mean(tally.take()),
+            "learning_rate": _rate(team),
+            "seconds": round(clock.seconds(), 3),
+        }
         if milestone:
             row["valid"] = _evaluate(recipe, team, average, data.valid, data)
             keeper.judge(row["valid"])
@@ -219,10 +233,12 @@ def _train(run: Run, recipe: Recipe, data: Data, place: Machine, show: Show, int
             raise Stopped(run)
         if over:
             if keeper.patience_is_over and step < steps:
-                show.notice(f"stopped early at step {step}: {recipe.expected.metric} has not got better for {recipe.patience} evaluations")
+                show.notice(
+                    f"stopped early at step {step}: {recipe.expected.metric} has not got better for {recipe.patience} evaluations"
+                )
             break
     if keeper.best:
-        checkpoint.load_model(checkpoint._Bare(team), keeper.best, run.name)
+        checkpoint.fill(checkpoint.bare_state(team), keeper.best, run.name)
     seconds = clock.seconds()
     return _evaluate(recipe, team, None if keeper.best else average, data.test, data), seconds, keeper.last_step
 
@@ -270,7 +286,9 @@ class _Keeper:
         if self.recipe.patience is None:
             return
         value = metrics[self.recipe.expected.metric]
-        better = self.best_value is None or (value > self.best_value if self.recipe.expected.higher_is_better else value < self.best_value)
+        better = self.best_value is None or (
+            value > self.best_value if self.recipe.expected.higher_is_better else value < self.best_value
+        )
         self.stale = 0 if better else self.stale + 1
         if better:
             source = self.average.state_dict() if self.average else checkpoint.team_state(self.team)["model"]
@@ -293,7 +311,13 @@ class _Keeper:
         if self.best:
             files["best"] = self.best
         if self.place.first:
-            state = {"seconds": before, "best": self.best_value, "stale": self.stale, "finished": finished, "run": self.run.record}
+            state = {
+                "seconds": before,
+                "best": self.best_value,
+                "stale": self.stale,
+                "finished": finished,
+                "run": self.run.record,
+            }
             checkpoint.save(self.run.folder, step, files, state)
         self.place.wait()
         self.last_step = step
@@ -312,7 +336,9 @@ def _rate(team: Team) -> float:
     return float(max(group["lr"] for seat in team.seats for group in seat.optimizer.param_groups))
 
 
-def _run_program(run: Run, recipe: Program, data: Data, show: Show, interrupted: Callable[[], bool]) -> tuple[Metrics, float, int]:
+def _run_program(
+    run: Run, recipe: Program, data: Data, show: Show, interrupted: Callable[[], bool]
+) -> tuple[Metrics, float, int]:
     """Let a recipe that brings its own loop work at a bench that saves and reports like ours."""
     torch.manual_seed(stream(run.seed, "model").initial_seed())
     twin = recipe.model(data.info, **recipe.model_settings)
@@ -337,12 +363,18 @@ def _run_program(run: Run, recipe: Program, data: Data, show: Show, interrupted:
         last.update(step=step, steps=steps)
         if step % max(1, steps // 100) and step != steps:
             return
-        row: Row = {"step": step, **{name: value / count for name, value in sums.items()}, "seconds": round(clock.seconds(), 3)}
+        row: Row = {
+            "step": step,
+            **{name: value / count for name, value in sums.items()},
+            "seconds": round(clock.seconds(), 3),
+        }
         sums, count = {}, 0
         run.log.append(row)
         show.row(row, steps)
         if not all(math.isfinite(value) for value in row.values()):
-            raise Diverged(f"the loss of {run.name} is no longer a number at step {step}; try a smaller --learning-rate")
+            raise Diverged(
+                f"the loss of {run.name} is no longer a number at step {step}; try a smaller --learning-rate"
+            )
 
     def save(step: int, arrays: Mapping[str, np.ndarray]) -> None:
         tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}

@@ -21,7 +21,6 @@ from learnable.runs.run import Run
 from learnable.train.recipe import AnyRecipe, Expected
 
 
-
 class NoPromise(CallError):
     """The recipe promises nothing on this data."""
 
@@ -113,7 +112,9 @@ def save(outcome: Outcome) -> Path:
     """
     folder = results_folder()
     if not (folder.parents[3] / "pyproject.toml").is_file():
-        raise WorldError("results are kept in a checkout of the project, and this is an installed package; clone it first")
+        raise WorldError(
+            "results are kept in a checkout of the project, and this is an installed package; clone it first"
+        )
     record = result(outcome.recipe)
     entry = outcome.to_json()
     for key in ("recipe", "runs"):
@@ -136,5 +137,3 @@ def _train(name: str, seed: int, data: str | None) -> Run:
         last = done.stderr.strip().splitlines()[-1:] or ["no message"]
         raise WorldError(f"the training of {name} with seed {seed} failed: {last[0].removeprefix('error: ')}")
     return Run(Path(json.loads(done.stdout.splitlines()[-1])["run"]))
-
-

@@ -37,7 +37,6 @@ def generate_cached(
     return texts
 
 
-@torch.inference_mode()
 def stream_cached(
     model: nn.Module, prompts: Sequence[Tensor] | Tensor, count: int, choose: Choose, *, stop: int | None = None
 ) -> Iterator[Tensor]:
@@ -98,6 +97,7 @@ class Cache:
     def has_room(self) -> bool:
         return self.longest < self.keys.shape[2]
 
+    @torch.inference_mode()
     def read(
         self, model: nn.Module, tokens: Int[Tensor, "batch tokens"], ends: Int[Tensor, "batch"] | None = None
     ) -> Float[Tensor, "batch vocab"]:

@@ -65,7 +65,7 @@ def text_scatter(points: Sequence[Sequence[float]], *, columns: int = 60, rows: 
 
 
 def _place(value: float, low: float, high: float, places: int) -> int:
-    """The number of the nearest of `places` evenly spaced places from `low` to `high`; the middle if there is no range."""
+    """Which of `places` evenly spaced places from `low` to `high` is nearest; the middle one if there is no range."""
     share = (value - low) / (high - low) if high > low else 0.5
     return round(share * (places - 1))
 

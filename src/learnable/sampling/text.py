@@ -25,16 +25,14 @@ def generate(
     """Append up to `count` tokens to every text.
 
     >>> from types import SimpleNamespace
-    >>> def next_number(tokens):  # a model that counts
-    ...     return torch.nn.functional.one_hot(tokens + 1, 10).float()
-    >>> next_number.config = SimpleNamespace(context=4)
-    >>> generate(next_number, torch.tensor([[1, 2]]), 3, greedy)
+    >>> counts = nn.Embedding.from_pretrained(torch.eye(10).roll(1, dims=1))  # row i expects i + 1
+    >>> counts.config = SimpleNamespace(context=4)
+    >>> generate(counts, torch.tensor([[1, 2]]), 3, greedy)
     tensor([[1, 2, 3, 4, 5]])
     """
     return torch.cat([tokens, *stream(model, tokens, count, choose, stop=stop)], dim=1)
 
 
-@torch.inference_mode()
 def stream(
     model: nn.Module, tokens: Int[Tensor, "batch tokens"], count: int, choose: Choose, *, stop: int | None = None
 ) -> Iterator[Tensor]:
@@ -44,8 +42,8 @@ def stream(
     """
     ended = torch.zeros_like(tokens[:, :1], dtype=torch.bool)
     for _ in range(count):
-        logits = model(tokens[:, -model.config.context :])
-        chosen = choose(logits[:, -1])
+        with torch.inference_mode():  # inside the loop: whoever takes the tokens may want gradients of his own
+            chosen = choose(model(tokens[:, -model.config.context :])[:, -1])
         if stop is not None:
             chosen = chosen.masked_fill(ended, stop)
             ended = ended | (chosen == stop)

@@ -143,7 +143,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (OSError, SafetensorError) as error:
-        raise WorldError(f"{path} cannot be read as safetensors ({error}); only safetensors files are opened") from error
+        raise WorldError(
+            f"{path} cannot be read as safetensors ({error}); only safetensors files are opened"
+        ) from error
 
 
 def load_model(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
@@ -152,7 +154,11 @@ def load_model(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -> 
     Raises:
         WorldError: tensors that are missing, left over or of another shape, named with what was expected.
     """
-    own = model.state_dict(keep_vars=True)
+    fill(model.state_dict(keep_vars=True), tensors, source)
+
+
+def fill(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], source: str) -> None:
+    """Put tensors into those of a model's state; raises like `load_model`."""
     first: dict[int, str] = {}
     for name, tensor in own.items():
         first.setdefault(id(tensor), name)
@@ -211,7 +217,7 @@ def restore_team(team: Team, files: Mapping[str, Mapping[str, Tensor]], source: 
     if team.machine.sharded:
         _restore_sharded(team, files["model"])
     else:
-        load_model(_Bare(team), files["model"], source)
+        fill(bare_state(team), files["model"], source)
     memory = files["optimizer"]
     for number, seat in enumerate(team.seats):
         for name, parameter in seat.module.named_parameters():
@@ -237,17 +243,6 @@ def bare_state(team: Team) -> dict[str, Tensor]:
     return state
 
 
-class _Bare(nn.Module):
-    """The team's model seen through its bare names."""
-
-    def __init__(self, team: Team):
-        super().__init__()
-        self._team = (team,)
-
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
-        return bare_state(self._team[0])
-
-
 def _remembers(optimizer: torch.optim.Optimizer) -> bool:
     """Whether this kind of optimizer keeps anything between steps (plain SGD does not)."""
     return any(group.get("momentum", 1) for group in optimizer.param_groups)
@@ -255,7 +250,8 @@ def _remembers(optimizer: torch.optim.Optimizer) -> bool:
 
 def _whole(tensor: Tensor) -> Tensor:
     """A tensor whose parts lie on several processes, put together."""
-    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor.detach()
+    tensor = tensor.detach()
+    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
 
 
 def _placed(value: Tensor, parameter: Tensor) -> Tensor:

@@ -45,18 +45,19 @@ def watch(row: Row) -> None:
     for name, value in row.items():
         if _is_column(name) and isinstance(value, float) and not math.isfinite(value):
             raise Diverged(f"step {row.get('step')}: {name} is {value}. Lower the learning rate (ten times), clip "
-                           "gradients, and look for log or division of 0 in the loss and for NaN in the data.")  # fmt: skip
+                           "gradients, look for log or division of 0 in the loss and for NaN in the data.")  # fmt: skip
 
 
 def diagnose(history: Iterable[Row], facts: Mapping[str, Any]) -> list[Diagnosis]:
     """What is wrong with a run, the worst first; an empty list says that nothing was found.
 
     Args:
-        history: the rows of `metrics.jsonl`, each {"step", "loss", "learning_rate", "gradient_norm", "valid": {"loss", ...}};
-            whatever is missing is not judged. Where several players move, their names come first: `generator.loss`.
+        history: the rows of `metrics.jsonl`, each {"step", "loss", "learning_rate", "gradient_norm",
+            "valid": {"loss", ...}}; whatever is missing is not judged.
+            Where several players move, their names come first: `generator.loss`.
         facts: what the curves do not tell, all of it optional: `steps` that the schedule was made for; `classes` among
-            which the loss, a cross-entropy, chooses (labels, or the tokens of the vocabulary); `metric` and
-            `higher_is_better`, by which the run is judged; `pretrained` when it begins from trained weights.
+            which the loss, a cross-entropy, chooses (labels, or the tokens of the vocabulary); `pretrained` when it
+            begins from trained weights and so may well begin low. Others are passed over.
 
     >>> rows = [{"step": step, "loss": 2.303} for step in range(1, 101)]
     >>> [found.name for found in diagnose(rows, {"steps": 100, "classes": 10})]
@@ -88,7 +89,9 @@ class Record:
     def curve(self, name: str, part: str = "") -> list[tuple[int, float]]:
         """The finite values of a column, of `valid` for instance, or of the row itself."""
         found = ((row["step"], (row.get(part) or {} if part else row).get(name)) for row in self.rows)
-        return [(step, float(value)) for step, value in found if isinstance(value, int | float) and math.isfinite(value)]
+        return [
+            (step, float(value)) for step, value in found if isinstance(value, int | float) and math.isfinite(value)
+        ]
 
     @cached_property
     def losses(self) -> list[float]:
@@ -106,7 +109,7 @@ class Record:
     @property
     def guess(self) -> float:
         """The loss of whoever knows nothing and says so: 1 / classes for each class."""
-        return math.log(self.classes) if self.classes > 1 else self.start
+        return math.log(self.classes) if self.classes > 1 else next(iter(self.losses), 0.0)
 
     @cached_property
     def smooth(self) -> list[float]:
@@ -120,20 +123,23 @@ class Record:
 
     @cached_property
     def jitter(self) -> float:
-        """By how much rows differ from the smooth curve, typically (the median is not moved by the spikes looked for)."""
+        """By how much rows typically differ from the smooth curve; a median, which spikes do not move."""
         return 1.5 * median(abs(a - b) for a, b in zip(self.losses, self.smooth, strict=True))
 
     @cached_property
     def travelled(self) -> list[float]:
         """How far along the run each row is, from 0 to 1, counted in learning rate times steps.
 
-        At the end of a cosine nothing moves since nothing may: counted so, such a loss is not taken for one that has settled.
+        At the end of a cosine nothing moves since nothing may; counted so, this is not taken for having settled.
         """
         rows = [row for row in self.rows if isinstance(row.get("loss"), int | float) and math.isfinite(row["loss"])]
-        before, far = 0, []
+        before = 0
+        far: list[float] = []
         for row in rows:
             rate = row.get("learning_rate")
-            far.append((far[-1] if far else 0.0) + (row["step"] - before) * (rate if isinstance(rate, int | float) else 1.0))
+            far.append(
+                (far[-1] if far else 0.0) + (row["step"] - before) * (rate if isinstance(rate, int | float) else 1.0)
+            )
             before = row["step"]
         return [distance / (far[-1] or 1.0) for distance in far]
 
@@ -204,7 +210,7 @@ def exploding(record: Record) -> Numbers | None:
             continue
         usual = median(norm for _, norm in norms)
         step, peak = max(norms, key=lambda point: point[1])
-        if peak > 10 and (peak > 100 * usual or peak > 1000 * max(1.0, abs(record.start) if record.losses else 1.0)):
+        if peak > 10 and (peak > 100 * usual or peak > 1000 * max(1.0, record.guess)):
             return {"name": name, "step": step, "peak": peak, "usual": usual}
     return None
 
@@ -218,13 +224,18 @@ def leaps(record: Record) -> Numbers | None:
     step, peak = max(early, key=lambda point: point[1])
     jump = peak - record.start
     stuck = record.end >= 0.97 * record.guess
-    if jump > 0.5 * record.start or (stuck and jump > 0.05 * record.start and jump > 8 * record.jitter):
+    if jump > max(0.5 * record.start, 4 * record.jitter) or (
+        stuck and jump > max(0.05 * record.start, 8 * record.jitter)
+    ):
         return {"start": record.start, "peak": peak, "step": step, "end": record.end}
     return None
 
 
 def saw_tooth(record: Record) -> Numbers | None:
-    """Count how often the loss climbs back by a third of all that it has gained, batches' differences smoothed away."""
+    """Count how often the loss climbs back by a third of all that it has gained, batches' differences smoothed away.
+
+    Twice is a pattern; once is enough where it has not come down again.
+    """
     if len(record.losses) < 20 or record.fall < 0.1 * abs(record.start):
         return None
     height = max(record.fall / 3, 4 * record.jitter)
@@ -238,8 +249,8 @@ def saw_tooth(record: Record) -> Numbers | None:
             highest = max(highest, high - low)
             if loss < high - height:
                 climbing, low = False, loss
-    if climbs >= 2:
-        return {"climbs": climbs, "highest": highest, "fall": record.fall}
+    if climbs >= 2 or (climbs == 1 and record.end - min(record.smooth) > record.fall / 2):
+        return {"climbs": climbs, "highest": highest, "fall": record.fall, "end": record.end}
     return None
 
 
@@ -316,7 +327,7 @@ class Check:
 CHECKS = (
     Check(
         "diverged", no_number,
-        "{name} is no number from step {step} on (before that: {before})",
+        "the {name} is no number from step {step} on (before that: {before})",
         "lower the learning rate ten times, clip gradients (clip=1.0), and look for log or division of 0 in the loss "
         "and for NaN in the data; in half precision use bfloat16",
     ),
@@ -334,14 +345,14 @@ CHECKS = (
     ),
     Check(
         "starts too low", starts_too_low,
-        "the loss at the first step is {start:.3g}, though guessing among {classes} classes costs ln {classes} = {guess:.3g}",
+        "the loss at the first step is {start:.3g}; guessing among {classes} classes costs ln {classes} = {guess:.3g}",
         "an untrained model cannot know: look whether the target leaks into the input, whether nearly all examples are "
         "of one class, and whether the loss is averaged over positions that are masked",
         of_the_start=True,
     ),
     Check(
         "exploding gradients", exploding,
-        "{name} reached {peak:.3g} at step {step}; its median is {usual:.3g}",
+        "the {name} reached {peak:.3g} at step {step}; its median is {usual:.3g}",
         "clip the gradient (clip=1.0), normalize inside the network, or begin with smaller weights; "
         "look at the examples of that step",
         of_the_start=True,
@@ -354,8 +365,9 @@ CHECKS = (
     ),
     Check(
         "learning rate too high", saw_tooth,
-        "{climbs} times the loss climbed back by a third or more of the {fall:.3g} that it had gained, once by {highest:.3g}",
-        "lower the learning rate three times; if that makes it slow, let it fall along a cosine, or make batches larger",
+        "the loss had gained {fall:.3g} and climbed back by a third of that or more, {climbs} time(s), "
+        "by up to {highest:.3g}; it ended at {end:.3g}",
+        "lower the learning rate three times; if that is too slow, let it fall along a cosine, or make batches larger",
     ),
     Check(
         "does not learn", does_not_learn,
@@ -382,7 +394,8 @@ CHECKS = (
     ),
     Check(
         "discriminator has won", won,
-        "the discriminator's loss is {end:.2g} (guessing: 1.39), below 0.1 since step {since}; the generator's is {forger}",
+        "the discriminator's loss is {end:.2g} (guessing: 1.39), below 0.1 since step {since}; "
+        "the generator's is {forger}",
         "slow the discriminator down: a lower learning rate, a gradient penalty (R1), noise on its inputs, a smaller "
         "network; and let the generator use the non-saturating loss",
     ),

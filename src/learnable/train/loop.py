@@ -7,7 +7,6 @@ gradients are cleared, the others' too, which have flowed through their parts on
 import contextlib
 from collections.abc import Iterator, Sequence
 
-import torch
 from torch import Tensor, nn
 
 from learnable.data.examples import Batch
@@ -18,7 +17,9 @@ from learnable.train.recipe import Player
 Losses = dict[str, Tensor]
 
 
-def train(team: "Team", batches: Batches, *, steps: int, start: int = 0, clip: float | None = None) -> Iterator[tuple[int, Losses]]:
+def train(
+    team: "Team", batches: Batches, *, steps: int, start: int = 0, clip: float | None = None
+) -> Iterator[tuple[int, Losses]]:
     """Take the steps from `start` to `steps`; after each, give the number of steps taken and what was lost in it."""
     for step in range(start, steps):
         micro_batches = batches.at(step)
@@ -124,5 +125,3 @@ def _looking_on(team: Team, moving: Seat) -> Iterator[None]:
     finally:
         for module in others:
             module.track_running_stats = True
-
-

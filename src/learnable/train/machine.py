@@ -6,6 +6,7 @@ without a word. So the number of processes is compared with what the launcher pr
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
@@ -17,6 +18,8 @@ from learnable.errors import CallError, WorldError
 
 PRECISIONS = {"fp32": "no", "bf16": "bf16"}
 PARALLELS = ("ddp", "fsdp")
+LAUNCHED = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")  # what torchrun tells each process
+START = "start with: torchrun --nproc-per-node 2 -m learnable train RECIPE"
 
 
 class Machine:
@@ -38,10 +41,16 @@ class Machine:
         if parallel not in PARALLELS:
             raise CallError(f"expected parallel to be one of {', '.join(PARALLELS)}, came '{parallel}'")
         kind = _available(device)
+        promised = int(os.environ.get("WORLD_SIZE", "1"))
+        absent = [name for name in LAUNCHED if name not in os.environ]
+        if promised > 1 and absent:
+            raise WorldError(f"WORLD_SIZE promises {promised} processes and {', '.join(absent)} are not set; {START}")
         from accelerate import Accelerator
         from accelerate.state import AcceleratorState
 
-        AcceleratorState._reset_state(reset_partial_state="LOCAL_RANK" not in os.environ)  # a run before this one, in tests
+        AcceleratorState._reset_state(
+            reset_partial_state="LOCAL_RANK" not in os.environ
+        )  # a run before this one, in tests
         self.accelerator = Accelerator(cpu=kind == "cpu", mixed_precision=PRECISIONS[precision])
         self.device: torch.device = torch.device(kind) if kind == "mps" else self.accelerator.device
         self.rank: int = self.accelerator.process_index
@@ -49,13 +58,11 @@ class Machine:
         self.precision = precision
         self.parallel = parallel
         self.sharded = parallel == "fsdp"
-        promised = int(os.environ.get("WORLD_SIZE", "1"))
         if promised != self.world:
-            raise WorldError(f"the launcher promised {promised} processes and {self.world} run; start with "
-                             "torchrun --nproc-per-node N -m learnable train ...")  # fmt: skip
+            raise WorldError(f"the launcher promised {promised} processes and {self.world} run; {START}")
         if self.sharded and not torch.distributed.is_initialized():
-            raise CallError("fsdp divides the weights among processes and this is only one; start it with "
-                            "torchrun --nproc-per-node 2 -m learnable train ...")  # fmt: skip
+            raise CallError("fsdp divides the weights among processes and this is only one; "
+                            f"{START}")  # fmt: skip
 
     @property
     def first(self) -> bool:
@@ -79,7 +86,9 @@ class Machine:
             fully_shard(module, mesh=mesh)
             return module
         if self.world > 1:
-            return nn.parallel.DistributedDataParallel(module, device_ids=[self.device] if self.device.type == "cuda" else None)
+            return nn.parallel.DistributedDataParallel(
+                module, device_ids=[self.device] if self.device.type == "cuda" else None
+            )
         return module
 
     def autocast(self) -> AbstractContextManager[None]:
@@ -118,8 +127,10 @@ class Machine:
             self.accelerator.wait_for_everyone()
 
     def close(self) -> None:
-        """Leave the group of processes."""
+        """Leave the group of processes, together: one that leaves early takes the connections of the others with it."""
         if torch.distributed.is_available() and torch.distributed.is_initialized():
+            if not isinstance(sys.exception(), Exception):
+                torch.distributed.barrier()
             torch.distributed.destroy_process_group()
 
 
@@ -130,8 +141,8 @@ def quiet(modules: list[nn.Module], silent: bool) -> Iterator[None]:
         for module in modules:
             if isinstance(module, nn.parallel.DistributedDataParallel) and silent:
                 stack.enter_context(module.no_sync())
-            elif hasattr(module, "set_requires_gradient_sync"):  # FSDP2
-                module.set_requires_gradient_sync(not silent)
+            elif callable(sync := getattr(module, "set_requires_gradient_sync", None)):  # FSDP2
+                sync(not silent)
         yield
 
 
@@ -143,5 +154,7 @@ def _available(device: str) -> str:
     if device not in there:
         raise CallError(f"expected a device of auto, {', '.join(there)}, came '{device}'")
     if not there[device]:
-        raise WorldError(f"this machine, or this build of PyTorch, has no {device}; leave --device away or say --device cpu")
+        raise WorldError(
+            f"this machine, or this build of PyTorch, has no {device}; leave --device away or say --device cpu"
+        )
     return device

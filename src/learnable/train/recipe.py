@@ -74,8 +74,13 @@ class Recipe:
     every: int = 100  # steps between evaluations and checkpoints
     patience: int | None = None  # evaluations without a better `expected.metric` on the validation part, then stop
     predict: Callable[[nn.Module, Info, Path], dict[str, Any]] | None = None  # -> {"prediction", "probabilities"}
-    generate: Callable[..., dict[str, Any]] | None = None  # (model, info, prompt, count, seed, temperature) -> {"text"} ...
+    generate: Callable[..., dict[str, Any]] | None = (
+        None  # (model, info, prompt, count, seed, temperature) -> {"text"} ...
+    )
     example: Callable[[Info], tuple[Tensor, ...]] | None = None  # inputs of the model's `forward`, for export
+    inputs: tuple[str, ...] = ("image",)  # what they are called outside
+    outputs: tuple[str, ...] = ("logits",)
+    free: tuple[str, ...] = ("batch",)  # their leading axes that may have any length
 
     @property
     def settings(self) -> dict[str, Setting]:
@@ -109,6 +114,9 @@ class Program:
     promises: Mapping[str, Expected] = field(default_factory=dict)
     predict: Callable[[nn.Module, Info, Path], dict[str, Any]] | None = None
     example: Callable[[Info], tuple[Tensor, ...]] | None = None
+    inputs: tuple[str, ...] = ("image",)
+    outputs: tuple[str, ...] = ("logits",)
+    free: tuple[str, ...] = ("batch",)
     generate: Callable[..., dict[str, Any]] | None = None
 
     @property

@@ -21,7 +21,9 @@ class Workbench:
     data: Data
     seed: int = 0
     start: tuple[int, dict[str, np.ndarray]] | None = None  # the step and the arrays of the last checkpoint
-    report: Callable[[int, int, Mapping[str, float]], None] = field(default=_nothing)  # step, steps, numbers: call it each step
+    report: Callable[[int, int, Mapping[str, float]], None] = field(
+        default=_nothing
+    )  # step, steps, numbers: call it each step
     save: Callable[[int, Arrays], None] = field(default=_nothing)  # step and everything that must not be lost
     interrupted: Callable[[], bool] = field(default=lambda: False)
 

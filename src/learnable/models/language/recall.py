@@ -17,8 +17,6 @@ Differs  Ba et al. feed letters and digits one by one to a recurrent network; he
 Lesson   course/lessons/transformers/self-attention
 """
 
-import torch
-import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -29,6 +27,7 @@ from learnable.nn.attention import SelfAttention, attention_weights
 class AttentionRecall(nn.Module):
     """One layer of attention with one head, and no positions: the order of the pairs does not matter.
 
+    >>> import torch
     >>> model = AttentionRecall(keys=26, values=10, width=64)
     >>> model(torch.tensor([[[0, 3], [5, 7], [10, 1], [5, 10]]])).shape  # a3 f7 k1 f?
     torch.Size([1, 10])
@@ -78,7 +77,7 @@ class MeanRecall(nn.Module):
 
 
 class PairEmbedding(nn.Module):
-    """A letter and its neighbor become one vector. Letter number `keys` is none: a token that only fills up the line."""
+    """A letter and its neighbor become one vector. Letter number `keys` is none: it only fills up the line."""
 
     def __init__(self, keys: int, values: int, width: int):
         super().__init__()

@@ -116,7 +116,7 @@ class Subsampling(nn.Module):
         self.scale = nn.Parameter(torch.ones(maps, 1, 1))
         self.shift = nn.Parameter(torch.zeros(maps, 1, 1))
 
-    def forward(self, x: Float[Tensor, "batch maps height width"]) -> Float[Tensor, "batch maps height/2 width/2"]:
+    def forward(self, x: Float[Tensor, "batch maps height width"]) -> Float[Tensor, "batch maps height//2 width//2"]:
         return self.scale * F.avg_pool2d(x, 2) + self.shift
 
 
@@ -168,5 +168,7 @@ def size_of_s4(size: int) -> int:
     """
     left = ((size + 2 * field_padding(size) - 4) // 2 - 4) // 2
     if left < 1:
-        raise ValueError(f"expected pictures of at least 16x16 pixels, came {size}x{size}; enlarge them, to 28x28 for instance")
+        raise ValueError(
+            f"expected pictures of at least 16x16 pixels, came {size}x{size}; enlarge them, to 28x28 for instance"
+        )
     return left

@@ -1,0 +1,86 @@
+"""A model's weights in the format that everybody reads: names, shapes and numbers, nothing that could be executed.
+
+Two shapes of it: a single `.safetensors` file, what must be known beside the weights in its header; or a folder in the
+way of the Hugging Face hub, with `model.safetensors` and `config.json`.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from learnable.errors import CallError, WorldError
+from learnable.export.program import Exported, described, destination
+from learnable.files import write_aside, write_folder_aside
+
+
+def to_safetensors(
+    model: nn.Module, path: str | Path, *,
+    config: Mapping[str, Any] | None = None, about: Mapping[str, Any] | None = None, overwrite: bool = False,
+) -> Exported:  # fmt: skip
+    """Write the weights of `model`: to a file if the path ends in `.safetensors`, to a new folder if it has no suffix.
+
+    Tied weights are stored once, under their first name; the header names the others: {"head.weight": "token.weight"}.
+
+    Args:
+        config: what builds the model again; in a folder this is `config.json`.
+        about: what a reader should know (classes, what the input is, the run); in a folder this is `info.json`.
+
+    Raises:
+        CallError: another suffix; a folder that is to be overwritten.
+        WorldError: the path exists, its folder does not, or what was written does not read back bit for bit.
+    """
+    path = Path(path)
+    if not path.suffix and overwrite and path.exists():
+        raise CallError(
+            f"a folder is not overwritten: remove {path} yourself, or name a single file {path}.safetensors"
+        )
+    path = destination(path, path.suffix and ".safetensors", overwrite)
+    stored, tied = stored_once(model)
+    header = {"format": "pt", **tied}
+    if path.suffix:
+        header |= {
+            key: json.dumps(value) for key, value in (("config", dict(config or {})), ("about", described(about)))
+        }
+        with write_aside(path) as aside:
+            _write(aside, stored, header)
+    else:
+        with write_folder_aside(path) as aside:
+            _write(aside / "model.safetensors", stored, header)
+            for name, value in (("config.json", dict(config or {})), ("info.json", described(about))):
+                (aside / name).write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    weights = path if path.suffix else path / "model.safetensors"
+    return Exported(path, weights.stat().st_size, 0.0, ("bit for bit",))
+
+
+def stored_once(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The weights without repetition, and for each further name of a weight the first one.
+
+    >>> model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False))
+    >>> model[1].weight = model[0].weight
+    >>> stored, tied = stored_once(model)
+    >>> list(stored), tied
+    (['0.weight'], {'1.weight': '0.weight'})
+    """
+    stored: dict[str, Tensor] = {}
+    tied: dict[str, str] = {}
+    first: dict[tuple[int, torch.Size, tuple[int, ...]], str] = {}
+    for name, tensor in model.state_dict().items():
+        place = (tensor.data_ptr(), tensor.shape, tensor.stride())
+        if tensor.numel() and place in first:
+            tied[name] = first[place]
+        else:
+            first[place] = name
+            stored[name] = tensor.detach().cpu().contiguous()
+    return stored, tied
+
+
+def _write(file: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
+    content = safetensors.torch.save(tensors, header)
+    file.write_bytes(content)
+    if file.read_bytes() != content:
+        raise WorldError("what was written does not read back bit for bit; the disk may be failing. Nothing was kept.")

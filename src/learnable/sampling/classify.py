@@ -1,0 +1,44 @@
+"""What a trained classifier is used for: one new picture in, the name of its class out."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from learnable.data.examples import Info
+from learnable.data.images import prepare
+from learnable.errors import CallError, WorldError
+
+
+def classify_image(model: nn.Module, info: Info, path: str | Path | bytes) -> dict[str, Any]:
+    """Say what is on a picture: {"prediction": name, "probabilities": {name: p, ...}}, plain JSON.
+
+    The probabilities are in the order of the logits and sum to 1. They are the model's own opinion: shown something
+    that is of no class at all, it still divides its 1 among the classes that it knows.
+
+    Args:
+        path: a file, or the bytes of one.
+
+    Raises:
+        CallError: the model was trained on something other than pictures of named classes, or gives other logits.
+        WorldError: no such file, not a picture, or a model whose weights are no numbers.
+    """
+    if info.image is None or not info.classes:
+        raise CallError(f"expected a model of pictures with named classes, came one that was trained on {info.data}")
+    image = prepare(path, info)
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        with torch.inference_mode():
+            logits = model(image[None].to(device))[0].double()  # float32 would leave the sum at 0.9999999
+    finally:
+        for module in training:
+            module.training = True
+    if logits.shape != (len(info.classes),):
+        raise CallError(f"expected {len(info.classes)} logits, one per class, came {tuple(logits.shape)}")
+    if not logits.isfinite().all():
+        raise WorldError("the model's answer is no number: its training has diverged. Train it again, more slowly.")
+    probabilities = dict(zip(info.classes, logits.softmax(dim=0).tolist(), strict=True))
+    return {"prediction": max(probabilities, key=probabilities.__getitem__), "probabilities": probabilities}

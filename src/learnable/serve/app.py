@@ -1,0 +1,353 @@
+"""A trained model behind plain HTTP: `learnable serve RUN`.
+
+    GET  /           what this is, with an example for each route
+    GET  /health     alive, and with which model; also while the model is thinking
+    POST /predict    a picture as it is, or JSON {"image": base64} or {"text": ...}
+    POST /generate   JSON {"prompt", "count", "seed", "temperature"}
+
+Every answer is JSON, and every refusal {"error": what was expected, what came}. `Guard` stands around all routes and
+reads a request's body for them, so no route sees one that is too long or never ends; `Desk` lets one request at a time
+to the model, in a thread of its own, so that the server can answer others meanwhile.
+"""
+
+import asyncio
+import base64
+import binascii
+import errno
+import logging
+import os
+import socket
+import tempfile
+import uuid
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+import uvicorn
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.exceptions import HTTPException as AnyHTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+import learnable
+from learnable.errors import CallError, LearnableError, WorldError
+from learnable.files import finite
+from learnable.runs.run import Run
+
+LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})  # by which this machine calls itself
+BODY = 10_000_000  # bytes that a request may have
+SECONDS = 30.0  # that it may take to arrive
+WAITING = 16  # requests that may stand in line for the model
+
+log = logging.getLogger(__name__)
+
+
+class Question(BaseModel):
+    """JSON as it is asked for: nothing is converted, and no field that is not known is passed over."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Picture(Question):
+    image: str = Field(min_length=1)
+
+
+class Text(Question):
+    text: str = Field(min_length=1, max_length=100_000)
+
+
+class Wish(Question):
+    prompt: str | None = Field(None, max_length=10_000)
+    count: int = Field(200, ge=1, le=2000)
+    seed: int = Field(0, ge=0, lt=2**63)
+    temperature: float = Field(1.0, ge=0, le=10, allow_inf_nan=False)
+
+
+def create_app(
+    run: Run, *, hosts: Collection[str] | None = LOCAL, body_limit: int = BODY, seconds: float = SECONDS
+) -> FastAPI:
+    """The application around a run, whose model is loaded now and kept.
+
+    Args:
+        hosts: names by which it may be called; None: any. A page on the web can make a browser call a name of its own
+            that leads to 127.0.0.1 (DNS rebinding), but it cannot make it say another name.
+        body_limit: bytes that a request may have.
+        seconds: that a request's body may take to arrive.
+
+    Raises:
+        WorldError: the run has no model that can be loaded.
+    """
+    health = {"status": "ok", "run": run.name, "model": run.recipe_name, "parameters": run.parameters}
+    pictures = run.info.image is not None
+    desk = Desk()
+    # The interactive pages (/docs) would fetch scripts from another machine.
+    app = FastAPI(title=f"learnable: {run.name}", version=learnable.__version__, docs_url=None, redoc_url=None)
+    app.add_middleware(Guard, hosts=hosts, body_limit=body_limit, seconds=seconds)
+
+    @app.exception_handler(AnyHTTPException)
+    async def refuse(request: Request, error: AnyHTTPException) -> JSONResponse:
+        return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+    @app.get("/")
+    async def what_this_is(request: Request) -> JSONResponse:
+        here = str(request.base_url).rstrip("/")
+        routes = {"GET /health": f"curl {here}/health"}
+        as_json = f"curl {here}/%s --json '%s'"
+        if run.can_predict:
+            picture = f"curl {here}/predict --data-binary @picture.png -H 'Content-Type: image/png'"
+            routes["POST /predict"] = picture if pictures else as_json % ("predict", '{"text": "..."}')
+        if run.can_generate:
+            routes["POST /generate"] = as_json % ("generate", '{"count": 100, "seed": 0, "temperature": 0.8}')
+        about = f"{run.recipe_name}, trained on {run.info.data}, served by learnable {learnable.__version__}"
+        return JSONResponse({"about": about, "run": run.name, "routes": routes})
+
+    @app.get("/health")
+    async def how_it_is() -> JSONResponse:
+        return JSONResponse(health)
+
+    @app.post("/predict")
+    async def predict(request: Request) -> JSONResponse:
+        if not run.can_predict:
+            raise HTTPException(404, f"{run.recipe_name} predicts nothing; it makes things: POST /generate")
+        body, kind = await request.body(), media_type(request)
+        if pictures and (kind.startswith("image/") or kind == "application/octet-stream"):
+            content = body
+        elif kind != "application/json":
+            expected = "a picture (image/* or application/octet-stream) or " if pictures else ""
+            raise HTTPException(415, f"expected {expected}application/json, came {kind[:80] or 'no Content-Type'}")
+        elif pictures:
+            content = decoded(parsed(Picture, body).image)
+        else:
+            text = parsed(Text, body).text
+            return JSONResponse(await desk.ask(lambda: in_a_file(run.predict, text)))
+        if not content:
+            raise HTTPException(400, "expected a picture, came nothing")
+        return JSONResponse(await desk.ask(lambda: run.predict(content)))
+
+    @app.post("/generate")
+    async def generate(request: Request) -> JSONResponse:
+        if not run.can_generate:
+            raise HTTPException(404, f"{run.recipe_name} makes nothing; it answers: POST /predict")
+        if media_type(request) != "application/json":
+            raise HTTPException(415, f"expected application/json, came {media_type(request)[:80] or 'no Content-Type'}")
+        wish = parsed(Wish, await request.body())
+        return JSONResponse(await desk.ask(lambda: run.generate(**wish.model_dump())))
+
+    return app
+
+
+# ------------------------------------------------------------------------------------------------- reading a request
+
+
+def media_type(request: Request) -> str:
+    """The body's kind, without parameters such as `charset`.
+
+    It must be said: what a web page may send to a foreign server without asking it first is none of ours.
+    """
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def parsed[Kind: Question](kind: type[Kind], body: bytes) -> Kind:
+    """The body as the fields that are asked for, or a refusal: 400 for what is not JSON, 422 for what is not these fields."""
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        if first["type"] == "json_invalid":
+            raise HTTPException(400, f"expected JSON: {first['msg']}") from None
+        where = ".".join(str(part) for part in first["loc"])[:80]
+        known = ", ".join(kind.model_fields)
+        raise HTTPException(422, f"{where or 'the body'}: {first['msg']}; the fields are {known}") from None
+
+
+def decoded(text: str) -> bytes:
+    """Base64 as bytes."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise HTTPException(400, "expected `image` in base64, for instance by `base64 -w0 picture.png`") from None
+
+
+def in_a_file(predict: Callable[[Path], dict[str, Any]], text: str) -> dict[str, Any]:
+    """Ask by way of a file, which is what readers of text read; its name is nobody's business."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "text"
+        file.write_text(text, encoding="utf-8")
+        try:
+            return predict(file)
+        except LearnableError as error:
+            raise type(error)(str(error).replace(str(file), "the text")) from error
+
+
+# ------------------------------------------------------------------------------------------------- in front of the model
+
+
+class Desk:
+    """One request at a time: two at once would each take more than twice as long, and a model may keep notes."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.waiting = 0
+
+    async def ask(self, question: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Wait for one's turn, then let the model think in a thread; NaN becomes null, which is what JSON can say."""
+        if self.waiting >= WAITING:
+            raise HTTPException(503, f"{WAITING} requests are waiting already; try again later", {"Retry-After": "5"})
+        self.waiting += 1
+        try:
+            async with self.lock:
+                return finite(await anyio.to_thread.run_sync(question))
+        except CallError as error:
+            raise HTTPException(422, str(error)) from error
+        except LearnableError as error:  # the picture, the text
+            raise HTTPException(400, str(error)) from error
+        finally:
+            self.waiting -= 1
+
+
+class Guard:
+    """What no route should have to think of: who is called, how long a body may be and take, and that nothing leaks.
+
+    The body is counted while it arrives, with or without a Content-Length, and given to the route when it is whole.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str] | None, body_limit: int, seconds: float):
+        self.app = app
+        self.hosts = hosts
+        self.body_limit = body_limit
+        self.seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return  # no WebSockets; without an answer the server closes them
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            headers = dict(scope["headers"])
+            self._check_host(headers.get(b"host", b"").decode("latin-1"))
+            body = await self._body(headers, receive)
+            if body is not None:
+                await self.app(scope, _replay(body, receive), watched)
+        except HTTPException as error:
+            hang_up = {"Connection": "close"}  # the rest of the body is not waited for
+            await JSONResponse({"error": error.detail}, error.status_code, hang_up)(scope, receive, send)
+        except Exception:
+            number = uuid.uuid4().hex[:12]
+            log.exception("error %s while answering %s %s", number, scope["method"], scope["path"][:200])
+            if begun:
+                raise
+            fault = {
+                "error": f"a fault of ours, not of the request; the server's log has more under {number}",
+                "id": number,
+            }
+            await JSONResponse(fault, 500)(scope, receive, send)
+
+    def _check_host(self, header: str) -> None:
+        name = header.rpartition(":")[0] if header.rpartition(":")[2].isdigit() else header
+        if self.hosts is not None and name.strip("[]").rstrip(".").lower() not in self.hosts:
+            raise HTTPException(
+                403, f"expected the Host header to be one of {', '.join(sorted(self.hosts))}, came {header[:80]!r}"
+            )
+
+    async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
+        """All of it; None if the client has gone."""
+        too_long = HTTPException(413, f"expected at most {self.body_limit:,} bytes")
+        announced = headers.get(b"content-length", b"0")
+        if announced.isdigit() and int(announced[:19]) > self.body_limit:
+            raise too_long
+        chunks, size = [], 0
+        try:
+            async with asyncio.timeout(self.seconds):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return None
+                    chunks.append(message.get("body", b""))
+                    size += len(chunks[-1])
+                    if size > self.body_limit:
+                        raise too_long
+                    if not message.get("more_body"):
+                        return b"".join(chunks)
+        except TimeoutError:
+            raise HTTPException(408, f"the request did not arrive within {self.seconds:g} seconds") from None
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Give the body in one piece, then what really comes, which is the client hanging up."""
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+# ------------------------------------------------------------------------------------------------- the server
+
+
+def serve(run: Run, host: str = "127.0.0.1", port: int = 8000) -> None:
+    """Serve until Ctrl-C, which is how serving ends and therefore no error. Prints the address when it can be called.
+
+    Args:
+        host: 127.0.0.1 is this machine alone; 0.0.0.0 is everybody who can reach it.
+        port: 0 takes a free one.
+
+    Raises:
+        WorldError: the port is in use or not allowed, the host is not this machine's, the model cannot be loaded.
+    """
+    door = listen(host, port)
+    with door:
+        address, number = door.getsockname()[:2]
+        private = address in LOCAL
+        app = create_app(run, hosts=LOCAL | {host.lower()} if private else None)
+        settings = uvicorn.Config(
+            app, log_config=None, access_log=False, lifespan="off", server_header=False,
+            limit_concurrency=64, timeout_keep_alive=5, timeout_graceful_shutdown=3,
+        )  # fmt: skip
+        shown = f"[{address}]" if ":" in address else address
+        everybody = "" if private else ", to everybody who can reach this machine"
+        print(f"serving {run.name} on http://{shown}:{number}{everybody} (Ctrl-C ends it)", flush=True)
+        try:
+            uvicorn.Server(settings).run(sockets=[door])
+        except KeyboardInterrupt:
+            pass
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """An open door: calls are taken from now on, and answered when the server runs.
+
+    Raises:
+        WorldError: the port is in use or not allowed, or the host is not this machine's.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (socket.gaierror, UnicodeError):
+        raise WorldError(f"no such host: {host}. Leave --host out for this machine alone, or say 0.0.0.0") from None
+    door = socket.socket(family, kind, protocol)
+    try:
+        # Else a port stays taken for a minute after its server has ended; on Windows it would let two servers share one.
+        if os.name != "nt":
+            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        door.bind(address)
+        door.listen(128)
+    except OSError as error:
+        door.close()
+        if error.errno == errno.EADDRINUSE:
+            raise WorldError(
+                f"port {port} is in use: stop what is there, or choose another: --port {port + 1}"
+            ) from None
+        if error.errno in (errno.EACCES, errno.EPERM):
+            raise WorldError(f"port {port} may not be opened by you; choose one above 1023: --port 8000") from None
+        raise WorldError(f"{host}:{port} cannot be opened: {error.strerror or error}") from None
+    return door

@@ -1,0 +1,229 @@
+"""A run from start to finish, interrupted at every place, damaged in every file."""
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from toy import RECIPE, adamw, classify, install
+
+from learnable.errors import CallError, WorldError
+from learnable.optim.schedules import constant
+from learnable.runs import training
+from learnable.runs.run import Run
+from learnable.train import checkpoint
+from learnable.train.recipe import Player
+
+
+@pytest.fixture(autouse=True)
+def toy(monkeypatch):
+    install(monkeypatch)
+
+
+def weights(run):
+    found = checkpoint.latest(run.folder, lambda text: None)
+    assert found is not None
+    return found[1]
+
+
+def equal(one, other):
+    return all(torch.equal(one[part][name], other[part][name]) for part in one for name in one[part])
+
+
+def test_a_run_leaves_what_it_promises(home):
+    run = training.start("toy", {"seed": 3})
+    record = json.loads((run.folder / "run.json").read_text())
+    assert run.folder.parent == home / "runs" / "toy"
+    assert record["status"] == "finished" and record["seed"] == 3 and record["steps"] == 40
+    assert set(record["metrics"]) == {"accuracy", "loss"} and record["metrics"]["accuracy"] > 0.8
+    assert {"learnable", "python", "torch", "numpy"} <= set(record["versions"])
+    assert checkpoint.steps_saved(run.folder)[0] == 40
+    rows, torn = run.log.rows()
+    assert not torn and rows[-1]["step"] == 40 and "valid" in rows[-1]
+    again = Run.open("toy")
+    assert again.folder == run.folder and again.evaluate() == record["metrics"]
+
+
+def test_the_same_seed_is_the_same_run():
+    one, two = training.start("toy", {"seed": 1}), training.start("toy", {"seed": 1})
+    assert one.folder != two.folder and equal(weights(one), weights(two))
+    assert not equal(weights(one), weights(training.start("toy", {"seed": 2})))
+
+
+class StopAt:
+    """Asks to stop when a row of this step is shown."""
+
+    def __init__(self, step, monkeypatch):
+        self.step, self.asked = step, False
+        monkeypatch.setattr(training, "asked_to_stop", self.context)
+
+    def context(self):
+        import contextlib
+
+        return contextlib.nullcontext(lambda: self.asked)
+
+    def begin(self, *_):
+        pass
+
+    def notice(self, message):
+        pass
+
+    def row(self, row, steps):
+        self.asked = row["step"] >= self.step
+
+
+@pytest.mark.parametrize("changes", [{}, {"average": 0.9}, {"patience": 3, "every": 5}, {"clip": 0.1}])
+@pytest.mark.parametrize("stop", [1, 13, 30])
+def test_a_stopped_run_goes_on_bit_for_bit(stop, changes, monkeypatch):
+    install(monkeypatch, replace(RECIPE, **changes))
+    whole = training.start("toy", {"seed": 5})
+    with monkeypatch.context() as patch:
+        with pytest.raises(training.Stopped) as stopped:
+            training.start("toy", {"seed": 5}, StopAt(stop, patch))
+    run = stopped.value.run
+    assert run.status == "stopped"
+    again = training.resume(run.name)
+    assert again.folder == run.folder and again.status == "finished"
+    assert equal(weights(whole), weights(again))
+    assert again.record["metrics"] == whole.record["metrics"]
+    strip = [{key: value for key, value in row.items() if key != "seconds"} for row in again.rows()]
+    assert strip == [{key: value for key, value in row.items() if key != "seconds"} for row in whole.rows()]
+
+
+def test_resuming_a_finished_run_changes_nothing():
+    run = training.start("toy")
+    before = (run.folder / "run.json").read_text()
+    assert training.resume("toy").record["metrics"] == run.record["metrics"]
+    assert (run.folder / "run.json").read_text() == before
+
+
+def interrupted(monkeypatch, stop=25):
+    with monkeypatch.context() as patch:
+        with pytest.raises(training.Stopped) as stopped:
+            training.start("toy", {"seed": 5}, StopAt(stop, patch))
+    return stopped.value.run
+
+
+def test_a_torn_run_json_is_mended_from_the_checkpoint(monkeypatch):
+    whole = training.start("toy", {"seed": 5})
+    run = interrupted(monkeypatch)
+    (run.folder / "run.json").write_text((run.folder / "run.json").read_text()[:40])
+    told = []
+    assert Run(run.folder, told.append).recipe_name == "toy"
+    assert "the copy in step-" in told[0]
+    assert equal(weights(training.resume(run.name)), weights(whole))
+    assert json.loads((run.folder / "run.json").read_text())["status"] == "finished"
+
+
+def test_a_torn_checkpoint_is_passed_over_and_kept_aside(monkeypatch):
+    whole = training.start("toy", {"seed": 5})
+    run = interrupted(monkeypatch)
+    newest = checkpoint.steps_saved(run.folder)[0]
+    file = run.folder / f"step-{newest}" / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1])
+    assert equal(weights(training.resume(run.name)), weights(whole))
+    assert (run.folder / f"step-{newest}.damaged").is_dir()
+
+
+def test_torn_metrics_are_cut_and_written_again(monkeypatch):
+    whole = training.start("toy", {"seed": 5})
+    run = interrupted(monkeypatch)
+    with run.log.path.open("a") as file:
+        file.write('{"step": 26, "lo')
+    again = training.resume(run.name)
+    assert [row["step"] for row in again.rows()] == [row["step"] for row in whole.rows()]
+
+
+def test_a_lost_run_says_so(monkeypatch):
+    run = training.start("toy")
+    for step in checkpoint.steps_saved(run.folder):
+        checkpoint.set_aside(run.folder / f"step-{step}")
+    (run.folder / "run.json").write_text("{")
+    with pytest.raises(WorldError, match="this run is lost"):
+        Run(run.folder)
+
+
+def test_two_cannot_train_one_run(monkeypatch):
+    run = interrupted(monkeypatch)
+    with run.lock(), pytest.raises(WorldError, match="trained by another process"):
+        training.resume(run.name)
+    assert training.resume(run.name).status == "finished"
+
+
+def test_changed_data_is_noticed(monkeypatch):
+    run = interrupted(monkeypatch)
+    install(monkeypatch, replace(RECIPE, data_settings={"count": 255}))
+    with pytest.raises(WorldError, match="is not what it was when the run began"):
+        training.resume(run.name)
+
+
+def test_a_loss_that_is_no_number_ends_the_run(monkeypatch):
+    def explode(model, batch):
+        return {"total": classify(model, batch)["total"] * math.inf}
+
+    install(monkeypatch, replace(RECIPE, players=(Player(explode, adamw, 1e-2, constant),)))
+    with pytest.raises(training.Diverged, match=r"no longer a number at step 1.*smaller --learning-rate"):
+        training.start("toy")
+    run = Run.open("toy")
+    assert run.status == "diverged" and run.rows()[-1]["loss"] is None
+
+
+def test_patience_stops_early_and_keeps_the_best(monkeypatch):
+    """At a rate of 0 nothing gets better after the first evaluation."""
+    install(monkeypatch, replace(RECIPE, players=(Player(classify, adamw, 1e-30, constant),), patience=2))
+    run = training.start("toy")
+    assert run.record["steps"] == 30 and run.status == "finished"
+    assert "best" in weights(run)
+    assert Run.open("toy").evaluate() == run.record["metrics"]
+
+
+def test_a_batch_larger_than_the_data_is_cut_and_said(monkeypatch):
+    class Heard(training.Nobody):
+        told: list = []
+
+        def notice(self, message):
+            self.told.append(message)
+
+    training.start("toy", {"count": 20}, Heard())
+    assert "only 20 examples to train on: the batch is 20, not 32" in Heard.told[0]
+
+
+@pytest.mark.parametrize(
+    "overrides, message",
+    [
+        ({"steps": 0}, "expected --steps to be greater than 0, came 0"),
+        ({"learning_rate": -1.0}, "expected --learning-rate to be greater than 0"),
+        ({"learning_rate": math.nan}, "expected --learning-rate"),
+        ({"average": 1.0}, "expected --average to be between 0 and 1"),
+        ({"steps": 5, "epochs": 1.0}, "say the same thing twice"),
+        ({"hiden": 5}, "no flag of recipe toy: 'hiden'; did you mean 'hidden'"),
+        ({"accumulate": 3}, "choose a multiple of 3"),
+        ({"device": "tpu"}, "expected a device"),
+    ],
+)
+def test_wrong_wishes_are_refused_before_anything_is_written(overrides, message, home):
+    with pytest.raises(CallError, match=message):
+        training.start("toy", overrides)
+    assert not (home / "runs" / "toy").exists()
+
+
+def test_unknown_names_suggest():
+    with pytest.raises(CallError, match="did you mean 'lenet'"):
+        training.start("lenett")
+    with pytest.raises(CallError, match="did you mean 'toy'|no recipe"):
+        Run.open("toyy")
+    with pytest.raises(WorldError, match="there is no run of toy yet"):
+        Run.open("toy")
+    with pytest.raises(WorldError, match="no run toy/yesterday"):
+        Run.open("toy/yesterday")
+
+
+def test_settings_reach_model_and_data():
+    run = training.start("toy", {"hidden": 3, "count": 64, "epochs": 2.0, "batch_size": 16})
+    assert run.record["steps"] == 8 and run.record["data"]["train"] == 64
+    assert sum(p.numel() for p in Run.open("toy").model.parameters()) == 3 * 3 + 2 * 4
+
+
+def test_smoke_is_a_matter_of_steps():
+    assert training.start("toy", {"smoke": True}).record["steps"] == 4

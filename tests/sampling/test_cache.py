@@ -1,0 +1,130 @@
+"""The cached way of writing is held to the naive one, token for token."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.testing import assert_close
+
+from learnable.errors import CallError
+from learnable.models.language.gpt import GPT, GPTConfig
+from learnable.sampling.cache import Cache, generate_cached, stream_cached
+from learnable.sampling.text import generate, greedy, sample, stream
+
+CONFIG = GPTConfig(depth=3, width=32, heads=4, vocab=40, context=24)
+
+
+def lively(dtype=torch.float64, seed=0):
+    """A model whose choices depend on what stands where: at the start of a training it would say one thing for ever."""
+    torch.manual_seed(seed)
+    model = GPT(CONFIG).to(dtype)
+    with torch.no_grad():
+        for parameter in model.blocks.parameters():
+            parameter.add_((0.3 if parameter.ndim == 2 else 0.1) * torch.randn_like(parameter))
+        for embedding in (model.token.weight, model.position.weight):  # none is louder than the others
+            embedding.copy_(2 * F.normalize(torch.randn_like(embedding)))
+    return model
+
+
+def prompts(*lengths, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randint(CONFIG.vocab, (length,), generator=generator) for length in lengths]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("count", [0, 1, 15, 40], ids=["nothing", "one", "within the context", "past the context"])
+@pytest.mark.parametrize("batch, tokens", [(1, 1), (3, 5), (2, 24), (2, 30)])
+def test_greedy_text_is_the_naive_one(batch, tokens, count, dtype):
+    model, text = lively(dtype), torch.stack(prompts(*[tokens] * batch))
+    expected = generate(model, text, count, greedy)
+    assert torch.equal(torch.stack(generate_cached(model, text, count, greedy)), expected)
+    if count > 10:
+        assert len(expected[0, tokens:].unique()) > 3  # else the test would see nothing
+
+
+@pytest.mark.parametrize("count", [12, 40])
+def test_drawn_text_is_the_naive_one_with_the_same_random_numbers(count):
+    model, text = lively(), torch.stack(prompts(4, 4, 4))
+    naive = generate(model, text, count, sample(0.9, top_k=20, generator=torch.Generator().manual_seed(7)))
+    cached = generate_cached(model, text, count, sample(0.9, top_k=20, generator=torch.Generator().manual_seed(7)))
+    assert torch.equal(torch.stack(cached), naive)
+
+
+@pytest.mark.parametrize("count", [10, 45], ids=["within the context", "past the context"])
+@pytest.mark.parametrize("lengths", [(3, 9, 1), (24, 1), (30, 2, 11)])
+def test_prompts_of_different_lengths_are_written_as_if_alone(lengths, count):
+    model, texts = lively(), prompts(*lengths)
+    together = generate_cached(model, texts, count, greedy)
+    for prompt, text in zip(texts, together, strict=True):
+        assert torch.equal(text, generate(model, prompt[None], count, greedy)[0])
+
+
+def test_different_lengths_with_random_numbers_of_their_own():
+    """Row i draws from its own list of numbers, alone and in company."""
+    model, texts = lively(), prompts(3, 9, 1)
+    numbers = torch.rand(30, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+    def drawing(rows):
+        step = iter(range(30))
+
+        def choose(logits):
+            ends = logits.double().softmax(-1).cumsum(-1)
+            return torch.searchsorted(ends, numbers[next(step)][rows, None].clamp(max=0.999999))
+
+        return choose
+
+    together = generate_cached(model, texts, 30, drawing([0, 1, 2]))
+    for row, prompt in enumerate(texts):
+        assert torch.equal(together[row], generate(model, prompt[None], 30, drawing([row]))[0])
+
+
+def test_a_text_ends_with_its_stop():
+    model, texts = lively(), prompts(5, 2, 7)
+    alone = [generate(model, prompt[None], 20, greedy)[0] for prompt in texts]
+    stop = int(alone[0][5 + 6])  # what the first text says as its seventh token, or earlier
+    together = generate_cached(model, texts, 20, greedy, stop=stop)
+    for prompt, text, free in zip(texts, together, alone, strict=True):
+        new = free[len(prompt) :].tolist()
+        end = new.index(stop) + 1 if stop in new else 20
+        assert text.tolist() == prompt.tolist() + new[:end]
+    assert len(together[0]) < 25
+
+
+def test_the_stream_ends_when_all_have_stopped():
+    model, text = lively(), torch.stack(prompts(5))
+    stop = int(generate(model, text, 4, greedy)[0, -1])
+    naive, cached = (list(way(model, text, 20, greedy, stop=stop)) for way in (stream, stream_cached))
+    assert [int(token) for token in naive] == [int(token) for token in cached]
+    assert len(cached) <= 4
+
+
+def test_tokens_come_one_by_one():
+    tokens = stream_cached(lively(), prompts(3), 10_000, greedy)
+    assert next(tokens).shape == (1, 1)
+
+
+def test_logits_are_those_of_the_whole_text():
+    model = lively()
+    text = torch.stack(prompts(20, 20))
+    cache = Cache.for_model(model, batch=2, room=20)
+    with torch.no_grad():
+        expected = model(text)
+        assert_close(cache.read(model, text[:, :7]), expected[:, 6])
+        for place in range(7, 12):
+            assert_close(cache.read(model, text[:, place : place + 1]), expected[:, place])
+        assert_close(cache.read(model, text[:, 12:]), expected[:, -1])  # several new tokens at once
+    assert not cache.has_room
+
+
+def test_the_model_is_as_it_was():
+    model = lively()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    generate_cached(model, prompts(3), 5, greedy)
+    assert model.state_dict().keys() == before.keys()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    model(prompts(3)[0][None]).sum().backward()  # and can still learn
+
+
+@pytest.mark.parametrize("wrong", [[], [torch.tensor([], dtype=torch.long)]], ids=["no prompts", "an empty one"])
+def test_a_prompt_is_needed(wrong):
+    with pytest.raises(CallError, match="prompts of at least one token"):
+        list(stream_cached(lively(), wrong, 3, greedy))

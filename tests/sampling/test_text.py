@@ -1,0 +1,110 @@
+from types import SimpleNamespace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from learnable.data.examples import Info
+from learnable.errors import CallError
+from learnable.models.language.gpt import GPT, GPTConfig
+from learnable.sampling.text import generate, greedy, sample, stream, write_text
+
+
+class Counting(nn.Module):
+    """Expects the number after the one that it sees, from 0 to 9."""
+
+    config = SimpleNamespace(context=3)
+
+    def forward(self, tokens):
+        assert tokens.shape[1] <= self.config.context
+        return F.one_hot((tokens + 1) % 10, 10).float()
+
+
+counting = Counting()
+
+
+def test_it_counts_on_and_sees_no_more_than_its_context():
+    assert generate(counting, torch.tensor([[5, 6], [1, 2]]), 5, greedy).tolist() == [
+        [5, 6, 7, 8, 9, 0, 1],
+        [1, 2, 3, 4, 5, 6, 7],
+    ]
+
+
+def test_a_text_ends_with_its_stop():
+    text = generate(counting, torch.tensor([[5, 6], [1, 2]]), 9, greedy, stop=8)
+    assert text.tolist() == [[5, 6, 7, 8, 8, 8, 8, 8], [1, 2, 3, 4, 5, 6, 7, 8]]  # and all ended: no ninth token
+
+
+def test_tokens_come_one_by_one():
+    tokens = stream(counting, torch.tensor([[0]]), 1_000_000, greedy)
+    assert [int(next(tokens)) for _ in range(3)] == [1, 2, 3]
+    assert list(stream(counting, torch.tensor([[0]]), 0, greedy)) == []
+
+
+def test_tokens_are_drawn_as_often_as_expected():
+    probabilities = torch.tensor([0.5, 0.0, 0.3, 0.2])
+    logits = probabilities.log().expand(20_000, 4)
+    drawn = sample(generator=torch.Generator().manual_seed(0))(logits)
+    shares = torch.bincount(drawn[:, 0], minlength=4) / 20_000
+    assert torch.allclose(shares, probabilities, atol=0.012)
+    assert shares[1] == 0
+
+
+def test_temperature_is_what_the_logits_are_divided_by():
+    logits = torch.tensor([[0.0, 1.0]]).expand(20_000, 2)
+    for temperature in (0.5, 1.0, 2.0):
+        drawn = sample(temperature, generator=torch.Generator().manual_seed(0))(logits)
+        assert float(drawn.float().mean()) == pytest.approx(torch.sigmoid(torch.tensor(1 / temperature)).item(), abs=0.012)
+
+
+def test_top_k_leaves_the_rest_alone():
+    logits = torch.tensor([[3.0, 1.0, 2.0, 0.0]]).expand(500, 4)
+    choose = sample(10.0, top_k=2, generator=torch.Generator().manual_seed(0))
+    assert set(choose(logits).flatten().tolist()) == {0, 2}
+    assert torch.equal(sample(5.0, top_k=1)(logits), greedy(logits))
+    assert sample(1.0, top_k=99)(logits).max() < 4
+
+
+def test_the_same_generator_writes_the_same_text():
+    torch.manual_seed(0)
+    model = GPT(GPTConfig(depth=1, width=16, heads=2, vocab=9, context=8))
+    texts = [generate(model, torch.tensor([[1]]), 12, sample(generator=torch.Generator().manual_seed(seed))) for seed in (3, 3, 4)]
+    assert torch.equal(texts[0], texts[1]) and not torch.equal(texts[0], texts[2])
+
+
+@pytest.mark.parametrize("wrong", [{"temperature": 0.0}, {"temperature": -1.0}, {"temperature": float("nan")}, {"top_k": 0}])
+def test_settings_out_of_range(wrong):
+    with pytest.raises(CallError, match="expected a"):
+        sample(**wrong)
+
+
+def writer():
+    torch.manual_seed(0)
+    info = Info(data="toy", alphabet=tuple("\n abc"), context=8)
+    return GPT(GPTConfig(depth=1, width=16, heads=2, vocab=5, context=8)), info
+
+
+def test_a_prompt_is_continued():
+    model, info = writer()
+    text = write_text(model, info, "cab", count=20, seed=1)["text"]
+    assert text.startswith("cab") and len(text) == 23 and set(text) <= set("\n abc")
+    assert write_text(model, info, "cab", count=20, seed=1)["text"] == text
+    assert write_text(model, info, "cab", count=20, seed=2)["text"] != text
+    assert write_text(model, info, "cab", count=0)["text"] == "cab"
+
+
+def test_greedy_writing_needs_no_seed_and_an_empty_prompt_begins_a_line():
+    model, info = writer()
+    assert write_text(model, info, "a", count=9, seed=1, temperature=0) == write_text(model, info, "a", count=9, seed=2, temperature=0)
+    text = write_text(model, info, "", count=9)["text"]
+    assert len(text) == 9
+    assert write_text(model, info, "\n", count=9)["text"] == "\n" + text
+
+
+def test_a_character_that_the_model_has_not_seen():
+    model, info = writer()
+    with pytest.raises(CallError, match="z"):
+        write_text(model, info, "abz")
+    with pytest.raises(CallError, match="count"):
+        write_text(model, info, "ab", count=-1)

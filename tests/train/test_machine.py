@@ -1,0 +1,50 @@
+import pytest
+import torch
+
+from learnable.errors import CallError, WorldError
+from learnable.train.machine import Machine
+
+
+@pytest.mark.parametrize(
+    "asked, error",
+    [
+        ({"device": "tpu"}, "expected a device of auto, cpu, cuda, mps, came 'tpu'"),
+        ({"precision": "fp8"}, "expected a precision of fp32, bf16, came 'fp8'"),
+        ({"parallel": "zero"}, "expected parallel to be one of ddp, fsdp"),
+        ({"parallel": "fsdp", "device": "cpu"}, "only one; start with: torchrun"),
+    ],
+)
+def test_a_wrong_wish_says_what_there_is(asked, error):
+    with pytest.raises(CallError, match=error):
+        Machine(**asked)
+
+
+def test_a_device_that_is_not_there(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(WorldError, match="has no cuda"):
+        Machine("cuda")
+
+
+def test_processes_that_were_promised_and_are_not_there(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(WorldError, match="start with: torchrun"):
+        Machine("cpu")
+
+
+def test_one_process_is_first_and_agrees_with_itself():
+    place = Machine("cpu")
+    assert place.first and place.world == 1
+    assert place.agree({"a": 1}) == {"a": 1} and place.any(True) and not place.any(False)
+    assert place.mean({"loss": 2.0}) == {"loss": 2.0}
+    module = torch.nn.Linear(2, 2)
+    assert place.wrap(module) is module
+
+
+def test_bf16_multiplies_in_bfloat16_and_keeps_weights_in_float32():
+    place = Machine("cpu", precision="bf16")
+    module = torch.nn.Linear(2, 2)
+    with place.autocast():
+        assert module(torch.ones(1, 2)).dtype == torch.bfloat16
+    assert module.weight.dtype == torch.float32
+    with Machine("cpu").autocast():
+        assert module(torch.ones(1, 2)).dtype == torch.float32
