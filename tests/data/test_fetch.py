@@ -240,8 +240,11 @@ def test_the_mirror_is_used_and_nothing_is_asked(server, monkeypatch, tmp_path):
     monkeypatch.setenv("LEARNABLE_DATA_MIRROR", str(tmp_path / "mirror"))
     (tmp_path / "mirror" / "toy").mkdir(parents=True)
     (tmp_path / "mirror" / "toy" / "file.bin").write_bytes(CONTENT)
+    cached(tmp_path).parent.mkdir(parents=True)
+    cached(tmp_path, "file.bin.part").write_bytes(b"begun")
     assert fetch("toy", "file.bin") == cached(tmp_path)
     assert cached(tmp_path).read_bytes() == CONTENT and server.requests == []
+    assert not cached(tmp_path, "file.bin.part").exists()
 
 
 def test_a_mirror_without_the_file_falls_through(server, monkeypatch, tmp_path):

@@ -76,6 +76,7 @@ def test_xor_is_the_sign_of_the_product():
 def test_centers_by_hand():
     assert_close(ring_centers()[:3], torch.tensor([[2.0, 0.0], [math.sqrt(2), math.sqrt(2)], [0.0, 2.0]]))
     assert grid_centers().tolist()[0] == [-4.0, -4.0] and grid_centers().tolist()[-1] == [4.0, 4.0]
+    assert {name: sigma for name, (_, sigma) in MIXTURES.items()} == {"ring": 0.02, "grid": 0.05}
     assert len(grid_centers()) == 25 and grid_centers().tolist()[1] == [-4.0, -2.0]
 
 

@@ -82,7 +82,7 @@ def test_a_saved_training_goes_on_bit_for_bit():
     train(networks[2], second, range(5, 10))
     for name, array in whole.state().items():
         np.testing.assert_array_equal(second.state()[name], array, err_msg=name)
-        assert array.dtype == np.float32
+        assert array.dtype == np.float32 and array.flags.writeable  # what a copy is for
 
 
 def test_a_state_that_does_not_fit_is_refused():

@@ -1,5 +1,6 @@
 """What the house rules look at: the files of the repository and the modules of the package."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -7,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "learnable"
 TESTS = ROOT / "tests"
 
-NOT_OURS = {".git", ".venv", "build", "dist", "node_modules"}
+MADE = re.compile(r"\.(?!ci$|github$).*|__pycache__|build|dist|.*\.egg-info")  # folders that nobody wrote
 
 
 def files() -> list[Path]:
@@ -19,12 +20,7 @@ def files() -> list[Path]:
         ).stdout.decode()  # fmt: skip
         found = [ROOT / name for name in listed.split("\0") if name]
     except (OSError, subprocess.CalledProcessError):
-        found = [
-            path
-            for path in ROOT.rglob("*")
-            if not NOT_OURS & set(path.relative_to(ROOT).parts)
-            and not any(part.endswith(("_cache", "__", ".egg-info")) for part in path.relative_to(ROOT).parts[:-1])
-        ]
+        found = [path for path in ROOT.rglob("*") if not any(map(MADE.fullmatch, path.relative_to(ROOT).parts[:-1]))]
     return sorted(path for path in found if path.is_file() and not path.is_symlink())
 
 

@@ -23,10 +23,11 @@ CONFIGS = {
 def reference(config, dtype=torch.float32, **changes):
     """transformers' GPT-2 at this size, all its parameters random (its own biases start at 0 and would hide mistakes)."""
     transformers = pytest.importorskip("transformers")
-    settings = dict(
-        n_layer=config.depth, n_embd=config.width, n_head=config.heads, vocab_size=config.vocab, n_positions=config.context,
-        attn_pdrop=0.0, embd_pdrop=0.0, resid_pdrop=0.0, bos_token_id=0, eos_token_id=0,
-    )  # fmt: skip
+    settings = {
+        "n_layer": config.depth, "n_embd": config.width, "n_head": config.heads,
+        "vocab_size": config.vocab, "n_positions": config.context,
+        "attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0, "bos_token_id": 0, "eos_token_id": 0,
+    }  # fmt: skip
     model = transformers.GPT2LMHeadModel(transformers.GPT2Config(**settings | changes)).to(dtype)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
@@ -49,7 +50,7 @@ def texts(config, batch, tokens):
 
 def assert_agree(ours, theirs, mine, reference, real, tolerance):
     """Logits at the real tokens, and the gradient of every parameter under a random weighting of them."""
-    close = dict(atol=tolerance * float(reference.detach()[real].abs().max()), rtol=0)
+    close = {"atol": tolerance * float(reference.detach()[real].abs().max()), "rtol": 0}
     assert_close(mine[real], reference[real], **close)
     weight = torch.randn(mine.shape, generator=torch.Generator().manual_seed(3), dtype=mine.dtype) * real[..., None]
     (mine * weight).sum().backward()
@@ -70,7 +71,9 @@ def test_logits_and_gradients_agree(config, batch, tokens, dtype):
     ours, theirs = pair(config, dtype)
     text = texts(config, batch, config.context if tokens == "context" else tokens)
     # A module that is training and one that is not are the same here: neither has dropout.
-    assert_agree(ours.train(), theirs.train(), ours(text), theirs(text).logits, torch.ones_like(text).bool(), TOLERANCE[dtype])
+    assert_agree(
+        ours.train(), theirs.train(), ours(text), theirs(text).logits, torch.ones_like(text).bool(), TOLERANCE[dtype]
+    )
     assert torch.equal(ours.eval()(text), ours.train()(text))
 
 
@@ -175,7 +178,7 @@ def test_a_config_that_we_would_get_wrong_is_refused_and_would_have_been_wrong(c
     with pytest.raises(Exception, match=next(iter(change))):
         settings_from(theirs.config.to_dict())
     ours = GPT(config).double()
-    state = {name: tensor for name, tensor in theirs.state_dict().items()}
+    state = theirs.state_dict()
     try:
         ours.load_state_dict(translate(plain_names(state), TABLE, like=ours.state_dict()))
     except Exception:
@@ -189,7 +192,9 @@ def test_gpt2_small_in_full_size_goes_through_files(tmp_path):
     """The published shapes, 124 million random numbers, from their file into our model and out again."""
     transformers = pytest.importorskip("transformers")
     config = GPT2["small"][0]
-    theirs = transformers.GPT2LMHeadModel(transformers.GPT2Config(attn_pdrop=0.0, embd_pdrop=0.0, resid_pdrop=0.0)).eval()
+    theirs = transformers.GPT2LMHeadModel(
+        transformers.GPT2Config(attn_pdrop=0.0, embd_pdrop=0.0, resid_pdrop=0.0)
+    ).eval()
     theirs.save_pretrained(tmp_path / "theirs")
     ours = GPT.from_pretrained(tmp_path / "theirs")
     assert dataclasses.asdict(ours.config) == dataclasses.asdict(config)

@@ -37,10 +37,10 @@ def test_temperature_spreads_the_noise():
     info = Info(data="toy", width=2, noise=2)
     model = nn.Linear(2, 2)
     nn.init.eye_(model.weight)
-    nn.init.zeros_(model.bias)
+    nn.init.ones_(model.bias)
     at = lambda temperature: torch.tensor(draw_points(model, info, count=5, seed=0, temperature=temperature)["points"])
-    assert_close(at(0.5), 0.5 * at(1.0))
-    assert_close(at(0.0), torch.zeros(5, 2))
+    assert_close(at(0.5) - 1, 0.5 * (at(1.0) - 1))
+    assert_close(at(0.0), torch.ones(5, 2))
 
 
 def test_points_are_told_in_the_tables_own_units():

@@ -55,7 +55,9 @@ def test_temperature_is_what_the_logits_are_divided_by():
     logits = torch.tensor([[0.0, 1.0]]).expand(20_000, 2)
     for temperature in (0.5, 1.0, 2.0):
         drawn = sample(temperature, generator=torch.Generator().manual_seed(0))(logits)
-        assert float(drawn.float().mean()) == pytest.approx(torch.sigmoid(torch.tensor(1 / temperature)).item(), abs=0.012)
+        assert float(drawn.float().mean()) == pytest.approx(
+            torch.sigmoid(torch.tensor(1 / temperature)).item(), abs=0.012
+        )
 
 
 def test_top_k_leaves_the_rest_alone():
@@ -69,11 +71,16 @@ def test_top_k_leaves_the_rest_alone():
 def test_the_same_generator_writes_the_same_text():
     torch.manual_seed(0)
     model = GPT(GPTConfig(depth=1, width=16, heads=2, vocab=9, context=8))
-    texts = [generate(model, torch.tensor([[1]]), 12, sample(generator=torch.Generator().manual_seed(seed))) for seed in (3, 3, 4)]
+    texts = [
+        generate(model, torch.tensor([[1]]), 12, sample(generator=torch.Generator().manual_seed(seed)))
+        for seed in (3, 3, 4)
+    ]
     assert torch.equal(texts[0], texts[1]) and not torch.equal(texts[0], texts[2])
 
 
-@pytest.mark.parametrize("wrong", [{"temperature": 0.0}, {"temperature": -1.0}, {"temperature": float("nan")}, {"top_k": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"temperature": 0.0}, {"temperature": -1.0}, {"temperature": float("nan")}, {"top_k": 0}]
+)
 def test_settings_out_of_range(wrong):
     with pytest.raises(CallError, match="expected a"):
         sample(**wrong)
@@ -96,7 +103,9 @@ def test_a_prompt_is_continued():
 
 def test_greedy_writing_needs_no_seed_and_an_empty_prompt_begins_a_line():
     model, info = writer()
-    assert write_text(model, info, "a", count=9, seed=1, temperature=0) == write_text(model, info, "a", count=9, seed=2, temperature=0)
+    assert write_text(model, info, "a", count=9, seed=1, temperature=0) == write_text(
+        model, info, "a", count=9, seed=2, temperature=0
+    )
     text = write_text(model, info, "", count=9)["text"]
     assert len(text) == 9
     assert write_text(model, info, "\n", count=9)["text"] == "\n" + text

@@ -52,6 +52,8 @@ def fetch(dataset: str, file: str, *, progress: bool = True) -> Path:
         else:
             _download(dataset, path, entry, progress)
         _remember(path, entry)
+        with contextlib.suppress(OSError):
+            _part(path).unlink(missing_ok=True)  # of a download that the mirror made needless
     return path
 
 

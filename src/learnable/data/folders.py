@@ -16,7 +16,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from learnable.data.examples import Data, Info, TensorExamples
-from learnable.data.pictures import SUFFIXES, _read, quiet_pillow
+from learnable.data.pictures import SUFFIXES, decoded, quiet_pillow
 from learnable.errors import WorldError
 
 PARTS = {"train": "train", "val": "valid", "valid": "valid", "validation": "valid", "test": "test"}
@@ -76,7 +76,8 @@ def stratified(
     >>> [part.numel() for part in stratified(torch.tensor([0] * 60 + [1] * 40), [70, 10, 20])]
     [70, 10, 20]
     """
-    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(labels), generator=generator)
     parts: list[list[Tensor]] = [[] for _ in shares]
     owed = [0.0] * len(shares)  # of each part but the first, which gets the rest
     for label in labels.unique():
@@ -84,13 +85,15 @@ def stratified(
         counts = [0] * len(shares)
         for part in range(1, len(shares)):
             owed[part] += len(members) * shares[part] / sum(shares)
-            counts[part] = max(1, round(owed[part]))
-            owed[part] = max(-0.5, owed[part] - counts[part])
-        counts[0] = max(0, len(members) - sum(counts))
+            room = len(members) - sum(counts) - (len(shares) - part)  # one is kept for each part that is yet to come
+            counts[part] = max(0, min(max(1, round(owed[part])), room))
+            owed[part] = min(max(owed[part] - counts[part], -0.5), 0.5)
+        counts[0] = len(members) - sum(counts)
         ends = torch.tensor(counts).cumsum(0)[:-1].tolist()
         for pieces, numbers in zip(parts, members.tensor_split(ends), strict=True):
             pieces.append(numbers)
-    return [torch.cat(pieces) for pieces in parts]
+    groups = [torch.cat(pieces) for pieces in parts]
+    return [group[torch.randperm(len(group), generator=generator)] for group in groups]
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
@@ -99,18 +102,23 @@ def natural(name: str) -> list[tuple[int, int, str]]:
     >>> sorted(["class 10", "class 9"], key=natural)
     ['class 9', 'class 10']
     """
-    pieces = re.split(r"([0-9]+)", name)
-    return [(0, int(piece), "") if number % 2 else (1, 0, piece.casefold()) for number, piece in enumerate(pieces)] + [
-        (2, 0, name)
-    ]
+    pieces = enumerate(re.split(r"([0-9]+)", name))  # words and numbers by turns
+    order = [(0, int(piece), "") if number % 2 else (1, 0, piece.casefold()) for number, piece in pieces]
+    return [*order, (2, 0, name)]
 
 
 def _listings(folder: Path) -> tuple[dict[str, Listing], int]:
     """The pictures of each part and class, and how many files were left out."""
     try:
         top = _pictures_by_class(folder)
-        cut = {PARTS[child.name.lower()]: child for child in _folders(folder) if child.name.lower() in PARTS}
-        if "train" in cut and any(pictures for pictures in _pictures_by_class(cut["train"])[0].values()):
+        cut: dict[str, Path] = {}
+        for child in _folders(folder):
+            part = PARTS.get(child.name.lower())
+            if part in cut:
+                raise WorldError(f"both {cut[part].name} and {child.name} of {folder} are the part '{part}'; keep one.")
+            if part is not None:
+                cut[part] = child
+        if "train" in cut and any(_pictures_by_class(cut["train"])[0].values()):
             found = {part: _pictures_by_class(cut[part]) for part in SHARES if part in cut}
             ignored = _files_in(folder) - sum(len(p) for listing, _ in found.values() for p in listing.values())
             return {part: listing for part, (listing, _) in found.items()}, ignored
@@ -186,7 +194,7 @@ def _read_all(
 
     def read(number: int) -> None:
         try:
-            images[number] = _read(paths[number], size, channels, invert)
+            images[number] = decoded(paths[number], size, channels, invert)
         except WorldError as error:
             broken.append(error)
 

@@ -43,7 +43,7 @@ def read_image(
     """
     check_shape(size, channels)
     with quiet_pillow():
-        return _read(source, size, channels, invert)
+        return decoded(source, size, channels, invert)
 
 
 def prepare_scan(source: str | Path | bytes, like: str) -> Float[Tensor, "1 side side"]:
@@ -171,7 +171,9 @@ def opened(source: str | Path | bytes) -> Iterator[Image.Image]:
             f"the picture {name} has too many pixels to be read safely ({error}); make it smaller."
         ) from error
     except Image.UnidentifiedImageError as error:
-        raise WorldError(f"{name} is no picture of a known kind ({', '.join(FORMATS)}); save it as PNG.") from error
+        raise WorldError(
+            f"{name} is no picture of a known kind ({', '.join(FORMATS)}), or damaged at its beginning; save it as PNG."
+        ) from error
     except MemoryError as error:
         raise WorldError(f"the picture {name} does not fit into memory; make it smaller.") from error
     except PermissionError as error:
@@ -184,7 +186,8 @@ def opened(source: str | Path | bytes) -> Iterator[Image.Image]:
         ) from error
 
 
-def _read(source: str | Path | bytes, size: int, channels: int, invert: bool) -> Float[Tensor, "channels size size"]:
+def decoded(source: str | Path | bytes, size: int, channels: int, invert: bool) -> Float[Tensor, "channels size size"]:
+    """`read_image` for many pictures at a time: it is called within `quiet_pillow`, which is for one thread to open."""
     with opened(source) as image:
         image.draft(None, (2 * size, 2 * size))  # a large JPEG is decoded at a half, a quarter or an eighth
         image = ImageOps.fit(_plain(image, channels), (size, size), method=Image.Resampling.BILINEAR)

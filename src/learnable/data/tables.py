@@ -112,14 +112,14 @@ def table(source: str | None = None, *, target: str | None = None) -> Data:
     return Data(Info(data=name, classes=classes, width=len(feature_names(columns)), more=more), *examples)
 
 
-def prepare_table(path: Path, info: Info) -> Float[Tensor, "rows width"]:
+def prepare_table(path: str | Path, info: Info) -> Float[Tensor, "rows width"]:
     """New rows, as a model that was trained on the table of `info` expects them; their class may be left out.
 
     Raises:
         WorldError: no such file, no CSV, or a column that the model needs is missing.
     """
     columns: list[Column] = info.more["columns"]
-    found = read_table(path)
+    found = read_table(Path(path))
     missing = [column["name"] for column in columns if column["name"] not in found.header]
     if missing:
         raise WorldError(f"expected the columns of {info.data} in {path}, and '{missing[0]}' is missing; "
@@ -127,7 +127,7 @@ def prepare_table(path: Path, info: Info) -> Float[Tensor, "rows width"]:
     return numbers_of(found, columns)
 
 
-def point_table(path: Path) -> Float64[Tensor, "points 2"]:
+def point_table(path: str | Path) -> Float64[Tensor, "points 2"]:
     """The rows of a CSV file with two columns of numbers: points in the plane, in float64 and in the file's units.
 
     Raises:
@@ -157,9 +157,9 @@ def read_table(path: Path, header: Sequence[str] | None = None) -> Table:
 
 
 def parse_table(text: str, name: str = "the table", header: Sequence[str] | None = None) -> Table:
-    """The cells of a text that is CSV; see `read_table`.
+    r"""The cells of a text that is CSV; see `read_table`.
 
-    >>> parse_table("height;kind\\n1.5;oak\\n0.2;fern").rows
+    >>> parse_table("height;kind\n1.5;oak\n0.2;fern").rows
     [['1.5', 'oak'], ['0.2', 'fern']]
     """
     first = next((line for line in text.splitlines() if line.strip()), "")
@@ -205,18 +205,18 @@ def learn_columns(train: Table, leave: str) -> tuple[list[Column], list[str]]:
     for name in train.header:
         if name == leave:
             continue
-        cells = zip(train.column(name), train.lines, strict=True)
-        known = [(cell, line) for cell, line in cells if not _is_missing(cell)]
-        words = {cell for cell, _ in known}
+        words = {cell for cell in set(train.column(name)) if not _is_missing(cell)}
         if sum(_as_number(word) is not None for word in words) > 0.9 * len(words):  # a word among them is a slip
-            values = np.array([_number(cell, train.name, line, name) for cell, line in known])
+            cells = _values(train, name)
+            known = cells[~np.isnan(cells)]
+            constant = known.std() <= 1e-12 * np.abs(known).max()  # but for rounding
             columns.append(
                 {
                     "name": name,
-                    "median": float(np.median(values)),
-                    "mean": float(values.mean()),
-                    "deviation": float(values.std()) or 1.0,  # a column that never changes becomes 0
-                    "gaps": len(known) < len(train.rows),
+                    "median": float(np.median(known)),
+                    "mean": float(known.mean()),
+                    "deviation": 1.0 if constant else float(known.std()),
+                    "gaps": len(known) < len(cells),
                 }
             )
         elif not words or len(words) > MANY_WORDS:
@@ -255,18 +255,17 @@ def numbers_of(found: Table, columns: Sequence[Column]) -> Float[Tensor, "rows w
     """
     features = []
     for column in columns:
-        cells = found.column(column["name"])
         if "words" in column:
             place = {word: i for i, word in enumerate(column["words"])}
-            words = torch.tensor([place.get(cell, len(place)) for cell in cells])
+            words = torch.tensor([place.get(cell, len(place)) for cell in found.column(column["name"])])
             features += list(F.one_hot(words, len(place) + 1)[:, :-1].float().T)
             continue
-        missing = [_is_missing(cell) for cell in cells]
-        values = [column["median"] if gone else _number(cell, found.name, line, column["name"])
-                  for cell, gone, line in zip(cells, missing, found.lines, strict=True)]  # fmt: skip
-        features.append(((torch.tensor(values, dtype=torch.float64) - column["mean"]) / column["deviation"]).float())
+        values = _values(found, column["name"])
+        missing = np.isnan(values)
+        values = (np.where(missing, column["median"], values) - column["mean"]) / column["deviation"]
+        features.append(torch.from_numpy(values).float())
         if column["gaps"]:
-            features.append(torch.tensor(missing).float())
+            features.append(torch.from_numpy(missing).float())
     return torch.stack(features, dim=1)
 
 
@@ -300,6 +299,15 @@ def _classes(found: Table, target: str) -> tuple[str, ...]:
 def _labels(found: Table, target: str, classes: Sequence[str]) -> Int64[Tensor, "rows"]:
     place = {name: i for i, name in enumerate(classes)}
     return torch.tensor([place[cell] for cell in found.column(target)])
+
+
+def _values(found: Table, column: str) -> np.ndarray:
+    """A column of numbers in float64, NaN where one is missing."""
+    read: dict[str, float] = {}  # most numbers occur more than once
+    for cell, line in zip(found.column(column), found.lines, strict=True):
+        if cell not in read:
+            read[cell] = math.nan if _is_missing(cell) else _number(cell, found.name, line, column)
+    return np.array([read[cell] for cell in found.column(column)])
 
 
 def _is_missing(cell: str) -> bool:

@@ -163,9 +163,7 @@ class Tensor:
         """The mean over all examples of -log p(label); self (..., classes) are logits, labels (...) are integers."""
         labels, (*shape, classes) = _copied(labels), self.shape
         if labels.dtype.kind not in "iu" or labels.shape != (*shape,) or not labels.size:
-            raise ValueError(
-                f"expected integers of shape {(*shape,)}, not empty, came {labels.dtype} of {labels.shape}"
-            )
+            raise ValueError(f"expected integers {(*shape,)}, not empty, came {labels.dtype} {labels.shape}")
         if not 0 <= labels.min() <= labels.max() < classes:
             raise ValueError(f"expected labels from 0 to {classes - 1}, came {labels.min()} to {labels.max()}")
         return apply("cross_entropy", self, labels=labels)

@@ -1,8 +1,8 @@
 r"""How well a model expects a text: loss in nats, perplexity, bits per character; and a floor that counting alone reaches.
 
-    loss                 mean of -ln p(token | the ones before it)
-    perplexity           e^loss: as unsure as between so many equally likely tokens
-    bits per character   loss / ln 2: the size of the text, packed by this model, where a token is a character
+loss                 mean of -ln p(token | the ones before it)
+perplexity           e^loss: as unsure as between so many equally likely tokens
+bits per character   loss / ln 2: the size of the text, packed by this model, where a token is a character
 """
 
 import math
@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Int
+from jaxtyping import Integer
 from torch import Tensor, nn
 
 from learnable.errors import CallError
@@ -43,7 +43,7 @@ def language_metrics(model: nn.Module, examples: Any, info: Any, batch_size: int
 
 
 def ngram_loss(
-    train: Int[Tensor, "seen"], test: Int[Tensor, "unseen"], order: int, vocab: int, strength: float = 1.0
+    train: Integer[Tensor, "seen"], test: Integer[Tensor, "unseen"], order: int, vocab: int, strength: float = 1.0
 ) -> float:
     r"""Nats per token of `test` for a model that only counts which token followed the last `order` - 1 in `train`.
 
@@ -61,14 +61,17 @@ def ngram_loss(
     if order < 1:
         raise CallError(f"expected an order of at least 1 (2: the token before is known), came {order}")
     if vocab**order >= 2**62:
-        raise CallError(f"expected an order at which {vocab} tokens can still be numbered, came {order}; take a lower one")
+        raise CallError(
+            f"expected an order at which {vocab} tokens can still be numbered, came {order}; take a lower one"
+        )
     train, test = train.long(), test.long()
     # As in a network's windows, the first tokens have less before them; nothing is known there beyond what was counted.
     probability = torch.full((len(test) - 1,), 1.0 / vocab, dtype=torch.float64)
     for length in range(1, order + 1):
         known = max(0, length - 2)  # predicted tokens with too little text before them keep the shorter memory's answer
-        pairs, pair_counts = _codes(train, length, vocab).unique(return_counts=True)
-        histories, history_counts = _codes(train[:-1], length - 1, vocab).unique(return_counts=True)
+        seen_codes = _codes(train, length, vocab)
+        pairs, pair_counts = seen_codes.unique(return_counts=True)
+        histories, history_counts = (seen_codes // vocab).unique(return_counts=True)
         asked = _codes(test, length, vocab)[1 if length == 1 else 0 :]
         seen = _count(asked, pairs, pair_counts)
         of = _count(asked // vocab, histories, history_counts)
@@ -78,8 +81,8 @@ def ngram_loss(
 
 
 def _codes(tokens: Tensor, length: int, vocab: int) -> Tensor:
-    """One number for every stretch of `length` tokens: its digits in base `vocab`. Length 0: the same number throughout."""
-    codes = torch.zeros(len(tokens) - length + 1 - (length == 0), dtype=torch.int64)
+    """One number for every stretch of `length` tokens: its digits in base `vocab`; without the last one, its history."""
+    codes = torch.zeros(len(tokens) - length + 1, dtype=torch.int64)
     for offset in range(length):
         codes = codes * vocab + tokens[offset : offset + len(codes)]
     return codes

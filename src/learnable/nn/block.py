@@ -12,7 +12,6 @@ Differs  no dropout
 
 from collections.abc import Callable
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -29,7 +28,12 @@ class Block(nn.Module):
     """
 
     def __init__(
-        self, width: int, heads: int, causal: bool = False, activation: Callable[[Tensor], Tensor] = F.gelu, eps: float = 1e-5
+        self,
+        width: int,
+        heads: int,
+        causal: bool = False,
+        activation: Callable[[Tensor], Tensor] = F.gelu,
+        eps: float = 1e-5,
     ):
         super().__init__()
         self.norm1 = nn.LayerNorm(width, eps=eps)

@@ -9,7 +9,6 @@ Differs  the activation is handed over: theirs was ReLU, transformers since use 
 
 from collections.abc import Callable
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn

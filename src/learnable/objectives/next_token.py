@@ -3,7 +3,6 @@
 Paper    Radford et al. 2019, section 2 (equation 1: the probability of a text is a product, one factor for each token)
 """
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -15,6 +14,7 @@ def next_token(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
 
     The text is its own answer: shifted by one, each place's target is the token that follows.
 
+    >>> import torch
     >>> undecided = nn.Embedding.from_pretrained(torch.zeros(4, 4))  # the same logits after every token
     >>> next_token(undecided, {"tokens": torch.tensor([[0, 1, 2, 3]])})["total"]  # ln 4
     tensor(1.3863)

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import math
+import shutil
 from collections.abc import Callable, Mapping
 from typing import Protocol, runtime_checkable
 
@@ -179,6 +180,10 @@ def _go_on(run: Run, recipe: AnyRecipe, data: Data, place: Machine, show: Show) 
             if place.first:
                 run.update(status="diverged")
             raise
+        except BaseException:
+            if place.first and not run.rows() and not checkpoint.steps_saved(run.folder):
+                shutil.rmtree(run.folder, ignore_errors=True)  # it never came to anything
+            raise
         if place.first:
             run.update(status="finished", metrics=metrics, seconds=round(seconds, 3), steps=steps)
         return run
@@ -285,6 +290,9 @@ class _Keeper:
         """Remember the weights if they are the best so far, where the recipe stops early."""
         if self.recipe.patience is None:
             return
+        if self.recipe.expected.metric not in metrics:
+            raise CallError(f"--patience watches {self.recipe.expected.metric}, which cannot be measured on this data; there are: "
+                            f"{', '.join(metrics)}. Leave --patience away.")  # fmt: skip
         value = metrics[self.recipe.expected.metric]
         better = self.best_value is None or (
             value > self.best_value if self.recipe.expected.higher_is_better else value < self.best_value

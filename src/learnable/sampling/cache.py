@@ -9,6 +9,7 @@ Paper    Shazeer 2019, section 2.4 (generating step by step, its memory traffic)
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -20,16 +21,21 @@ from learnable.nn.attention import attend_fast
 from learnable.nn.block import Block
 from learnable.sampling.text import Choose
 
+# A model with GPT's parts: `embed`, `blocks`, `to_logits`, `token` and `config.context`. Sampling is handed models, it imports none.
+Transformer = Any
+
 
 def generate_cached(
-    model: nn.Module, prompts: Sequence[Tensor] | Tensor, count: int, choose: Choose, *, stop: int | None = None
+    model: Transformer, prompts: Sequence[Tensor] | Tensor, count: int, choose: Choose, *, stop: int | None = None
 ) -> list[Tensor]:
     """Each prompt with up to `count` tokens appended, exactly as `generate` would alone; it ends with its first `stop`.
 
     Args:
         prompts: rows of tokens, of any lengths; a table (batch, tokens) is such rows too.
     """
-    new = torch.cat([torch.stack([prompt[:0] for prompt in prompts]), *stream_cached(model, prompts, count, choose, stop=stop)], 1)
+    new = torch.cat(
+        [torch.stack([prompt[:0] for prompt in prompts]), *stream_cached(model, prompts, count, choose, stop=stop)], 1
+    )
     texts = []
     for prompt, row in zip(prompts, new, strict=True):
         ends = (row == stop).nonzero() if stop is not None else []
@@ -38,7 +44,7 @@ def generate_cached(
 
 
 def stream_cached(
-    model: nn.Module, prompts: Sequence[Tensor] | Tensor, count: int, choose: Choose, *, stop: int | None = None
+    model: Transformer, prompts: Sequence[Tensor] | Tensor, count: int, choose: Choose, *, stop: int | None = None
 ) -> Iterator[Tensor]:
     """The new tokens one by one, each (batch, 1), as `stream` would choose them.
 
@@ -58,6 +64,7 @@ def stream_cached(
     text = torch.cat([text, text.new_zeros(len(text), count)], dim=1)
     ended = torch.zeros_like(text[:, :1], dtype=torch.bool)
     cache: Cache | None = None
+    chosen = text[:, :0]
     for step in range(count):
         if cache is None or not cache.has_room:
             window, ends = last_tokens(text, lengths, model.config.context)
@@ -86,12 +93,16 @@ class Cache:
     longest: int = 0  # the largest of `lengths`, known without asking a GPU
 
     @classmethod
-    def for_model(cls, model: nn.Module, batch: int, room: int) -> "Cache":
+    def for_model(cls, model: Transformer, batch: int, room: int) -> "Cache":
         weight = model.token.weight
         heads = model.blocks[0].attention.heads
         shape = (len(model.blocks), batch, room, heads, weight.shape[1] // heads)
         # Zeros, as nothing may look at empty places but 0 x NaN, from memory that was somebody's, is NaN.
-        return cls(weight.new_zeros(shape), weight.new_zeros(shape), torch.zeros(batch, dtype=torch.int64, device=weight.device))
+        return cls(
+            weight.new_zeros(shape),
+            weight.new_zeros(shape),
+            torch.zeros(batch, dtype=torch.int64, device=weight.device),
+        )
 
     @property
     def has_room(self) -> bool:
@@ -99,7 +110,7 @@ class Cache:
 
     @torch.inference_mode()
     def read(
-        self, model: nn.Module, tokens: Int[Tensor, "batch tokens"], ends: Int[Tensor, "batch"] | None = None
+        self, model: Transformer, tokens: Int[Tensor, "batch tokens"], ends: Int[Tensor, "batch"] | None = None
     ) -> Float[Tensor, "batch vocab"]:
         """`model(everything so far)` at the last token of each row, from the new `tokens` alone.
 
@@ -130,7 +141,9 @@ def cached_block(
 ) -> Float[Tensor, "batch new width"]:
     """`Block.forward` for tokens whose past was read before; writes their keys and values to their `positions`."""
     attention = block.attention
-    query, key, value = rearrange(attention.to_qkv(block.norm1(x)), "b t (three h d) -> three b t h d", three=3, h=attention.heads)
+    query, key, value = rearrange(
+        attention.to_qkv(block.norm1(x)), "b t (three h d) -> three b t h d", three=3, h=attention.heads
+    )
     rows = torch.arange(len(x), device=x.device)[:, None]
     keys[rows, positions] = key
     values[rows, positions] = value

@@ -1,8 +1,7 @@
 """Writing with a model that knows what comes next: ask it, choose, append, ask again.
 
 This is the obvious way, in which the whole text is read again for every new token; `learnable.sampling.cache` does the same
-work once. A model is anything that turns tokens (batch, tokens) into logits (batch, tokens, vocab) and has `config.context`,
-the most tokens that it can read; of a longer text it reads the end.
+work once.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,22 +9,25 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from learnable.data.examples import Info
 from learnable.data.text import decode, encode
 from learnable.errors import CallError
 
+# Anything that turns tokens (batch, tokens) into logits (batch, tokens, vocab) and has `config.context`, the most tokens that
+# it can read; of a longer text it reads the end.
+LanguageModel = Any
 Choose = Callable[[Tensor], Tensor]  # logits (batch, vocab) -> tokens (batch, 1)
 
 
 def generate(
-    model: nn.Module, tokens: Int[Tensor, "batch tokens"], count: int, choose: Choose, *, stop: int | None = None
+    model: LanguageModel, tokens: Int[Tensor, "batch tokens"], count: int, choose: Choose, *, stop: int | None = None
 ) -> Int[Tensor, "batch longer"]:
     """Append up to `count` tokens to every text.
 
     >>> from types import SimpleNamespace
-    >>> counts = nn.Embedding.from_pretrained(torch.eye(10).roll(1, dims=1))  # row i expects i + 1
+    >>> counts = torch.nn.Embedding.from_pretrained(torch.eye(10).roll(1, dims=1))  # row i expects i + 1
     >>> counts.config = SimpleNamespace(context=4)
     >>> generate(counts, torch.tensor([[1, 2]]), 3, greedy)
     tensor([[1, 2, 3, 4, 5]])
@@ -34,7 +36,7 @@ def generate(
 
 
 def stream(
-    model: nn.Module, tokens: Int[Tensor, "batch tokens"], count: int, choose: Choose, *, stop: int | None = None
+    model: LanguageModel, tokens: Int[Tensor, "batch tokens"], count: int, choose: Choose, *, stop: int | None = None
 ) -> Iterator[Tensor]:
     """The new tokens one by one, each (batch, 1), as they are chosen.
 
@@ -90,7 +92,7 @@ def sample(temperature: float = 1.0, top_k: int | None = None, generator: torch.
 
 
 def write_text(
-    model: nn.Module,
+    model: LanguageModel,
     info: Info,
     prompt: str,
     *,

@@ -7,23 +7,26 @@
 
 Every answer is JSON, and every refusal {"error": what was expected, what came}. `Guard` stands around all routes and
 reads a request's body for them, so no route sees one that is too long or never ends; `Desk` lets one request at a time
-to the model, in a thread of its own, so that the server can answer others meanwhile.
+to the model, in a thread of its own, so that the server answers others meanwhile.
 """
 
 import asyncio
 import base64
 import binascii
+import contextlib
 import errno
 import logging
 import os
+import queue
 import socket
 import tempfile
+import threading
 import uuid
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import anyio.to_thread
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
@@ -48,6 +51,9 @@ class Question(BaseModel):
     """JSON as it is asked for: nothing is converted, and no field that is not known is passed over."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+
+Kind = TypeVar("Kind", bound=Question)
 
 
 class Picture(Question):
@@ -149,7 +155,7 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def parsed[Kind: Question](kind: type[Kind], body: bytes) -> Kind:
+def parsed(kind: type[Kind], body: bytes) -> Kind:
     """The body as the fields that are asked for, or a refusal: 400 for what is not JSON, 422 for what is not these fields."""
     try:
         return kind.model_validate_json(body)
@@ -185,26 +191,52 @@ def in_a_file(predict: Callable[[Path], dict[str, Any]], text: str) -> dict[str,
 
 
 class Desk:
-    """One request at a time: two at once would each take more than twice as long, and a model may keep notes."""
+    """One thread that answers question after question: two at once would each take more than twice as long.
+
+    It is a daemon, which Python does not wait for at its end: a model that thinks for minutes must not outlive Ctrl-C.
+    """
 
     def __init__(self) -> None:
-        self.lock = asyncio.Lock()
+        self.line: queue.SimpleQueue[tuple[Callable[[], dict[str, Any]], asyncio.Future[Any]]] = queue.SimpleQueue()
         self.waiting = 0
+        self.thread = threading.Thread(target=self._work, name="model", daemon=True)
 
     async def ask(self, question: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Wait for one's turn, then let the model think in a thread; NaN becomes null, which is what JSON can say."""
+        """Stand in line and give the answer; NaN becomes null, which is what JSON can say."""
         if self.waiting >= WAITING:
             raise HTTPException(503, f"{WAITING} requests are waiting already; try again later", {"Retry-After": "5"})
+        if not self.thread.is_alive():
+            self.thread.start()
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.waiting += 1
+        self.line.put((question, answer))
         try:
-            async with self.lock:
-                return finite(await anyio.to_thread.run_sync(question))
+            return finite(await answer)
         except CallError as error:
             raise HTTPException(422, str(error)) from error
         except LearnableError as error:  # the picture, the text
             raise HTTPException(400, str(error)) from error
         finally:
             self.waiting -= 1
+
+    def _work(self) -> None:
+        while True:
+            question, answer = self.line.get()
+            try:
+                settle = partial(_settle, answer, question(), None)
+            except Exception as error:
+                settle = partial(_settle, answer, None, error)
+            with contextlib.suppress(RuntimeError):  # the server has ended meanwhile
+                answer.get_loop().call_soon_threadsafe(settle)
+
+
+def _settle(answer: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
+    if answer.done():  # nobody waits any more
+        return
+    if error is None:
+        answer.set_result(result)
+    else:
+        answer.set_exception(error)
 
 
 class Guard:
@@ -220,8 +252,12 @@ class Guard:
         self.seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
         if scope["type"] != "http":
-            return  # no WebSockets; without an answer the server closes them
+            await self.app(scope, receive, send)  # the server's own beginning and end
+            return
         begun = False
 
         async def watched(message: Message) -> None:
@@ -312,16 +348,14 @@ def serve(run: Run, host: str = "127.0.0.1", port: int = 8000) -> None:
         private = address in LOCAL
         app = create_app(run, hosts=LOCAL | {host.lower()} if private else None)
         settings = uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="off", server_header=False,
+            app, log_config=None, log_level="critical", access_log=False, lifespan="off", server_header=False,
             limit_concurrency=64, timeout_keep_alive=5, timeout_graceful_shutdown=3,
         )  # fmt: skip
         shown = f"[{address}]" if ":" in address else address
         everybody = "" if private else ", to everybody who can reach this machine"
         print(f"serving {run.name} on http://{shown}:{number}{everybody} (Ctrl-C ends it)", flush=True)
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(settings).run(sockets=[door])
-        except KeyboardInterrupt:
-            pass
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -195,6 +195,7 @@ def team_state(team: Team) -> dict[str, dict[str, Tensor]]:
 
     With FSDP2 every process has to call this: the parts are gathered.
     """
+    team.settle()
     memory: dict[str, Tensor] = {}
     for number, seat in enumerate(team.seats):
         names = {id(parameter): name for name, parameter in seat.module.named_parameters()}
@@ -214,6 +215,7 @@ def restore_team(team: Team, files: Mapping[str, Mapping[str, Tensor]], source: 
     Raises:
         WorldError: the checkpoint belongs to another model or optimizer.
     """
+    team.settle()
     if team.machine.sharded:
         _restore_sharded(team, files["model"])
     else:

@@ -104,6 +104,14 @@ class Team:
         self.parameters = list(self.model.parameters())
         model.train()
 
+    def settle(self) -> None:
+        """Divide again what FSDP2 has gathered for a look without gradients, an evaluation say; else the names of
+        parameters would lead to the gathered copies."""
+        for module in self.wrapped:
+            for each in module.modules():
+                if callable(reshard := getattr(each, "reshard", None)):
+                    reshard()
+
 
 @contextlib.contextmanager
 def _looking_on(team: Team, moving: Seat) -> Iterator[None]:

@@ -7,6 +7,7 @@ without a word. So the number of processes is compared with what the launcher pr
 import contextlib
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
@@ -86,6 +87,8 @@ class Machine:
             fully_shard(module, mesh=mesh)
             return module
         if self.world > 1:
+            # A weight of one row has strides that say the same in two ways; DDP warns of the difference and loses nothing.
+            warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
             return nn.parallel.DistributedDataParallel(
                 module, device_ids=[self.device] if self.device.type == "cuda" else None
             )

@@ -145,7 +145,9 @@ def _read_shards(index: Path, read: Any) -> dict[str, Tensor]:
                 raise WorldError(f"{index.name} says that {name} is in {file}, and it is not; fetch the folder again")
             state[name] = tensors[name]
         if extra := [name for name in tensors if name not in places]:
-            raise WorldError(f"{file} holds {', '.join(extra[:3])}, which {index.name} does not name; fetch the folder again")
+            raise WorldError(
+                f"{file} holds {', '.join(extra[:3])}, which {index.name} does not name; fetch the folder again"
+            )
     return state
 
 
@@ -157,7 +159,9 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # UnpicklingError, EOFError, RuntimeError: whatever a damaged or hostile file provokes
         raise WorldError(f"{path} is damaged, cut short, or holds more than tensors; it was not opened") from error
     if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
-        raise WorldError(f"expected a table from names to tensors in {path}, came {type(state).__name__} of other things")
+        raise WorldError(
+            f"expected a table from names to tensors in {path}, came {type(state).__name__} of other things"
+        )
     return dict(state)
 
 
@@ -165,7 +169,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise WorldError(f"there is no {path.name} in {path.parent}; a checkpoint needs it beside its weights") from error
+        raise WorldError(
+            f"there is no {path.name} in {path.parent}; a checkpoint needs it beside its weights"
+        ) from error
     except (OSError, ValueError) as error:
         raise WorldError(f"{path} cannot be read, it is damaged or cut short ({error})") from error
     if not isinstance(value, dict):

@@ -67,7 +67,9 @@ def settings_from(config: Mapping[str, Any]) -> dict[str, int]:
         raise WorldError(f"config.json: n_embd {settings['width']} cannot be divided among n_head {settings['heads']}")
     inner = config.get("n_inner")
     if inner not in (None, 4 * settings["width"]):
-        raise WorldError(f"config.json asks for n_inner {inner}; our GPT has 4 x n_embd = {4 * settings['width']} alone")
+        raise WorldError(
+            f"config.json asks for n_inner {inner}; our GPT has 4 x n_embd = {4 * settings['width']} alone"
+        )
     for key, answers in ANSWERS.items():
         if config.get(key, answers[0]) not in answers:
             raise WorldError(f"config.json asks for {key} = {config[key]!r}; our GPT does {answers[0]!r} alone, "
@@ -101,7 +103,9 @@ def plain_names(state: State) -> dict[str, Tensor]:
     """
     plain = {name.removeprefix("transformer."): tensor for name, tensor in state.items()}
     if len(plain) < len(state):
-        raise WorldError("some tensors are there twice, with and without the prefix 'transformer.'; save the model again")
+        raise WorldError(
+            "some tensors are there twice, with and without the prefix 'transformer.'; save the model again"
+        )
     head = plain.pop("lm_head.weight", None)
     if head is not None and "wte.weight" not in plain:
         plain["wte.weight"] = head

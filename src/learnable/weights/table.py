@@ -87,7 +87,8 @@ def untranslate(state: State, table: Table) -> dict[str, Tensor]:
     translated = {}
     for name, tensor in state.items():
         row, numbers = next(
-            ((row, found.groups()) for row in table if row.ours and (found := _pattern(row.ours).fullmatch(name))), (None, ())
+            ((row, found.groups()) for row in table if row.ours and (found := _pattern(row.ours).fullmatch(name))),
+            (None, ()),
         )
         if row is None:
             raise WorldError(f"the table has no row for our {name} of shape {tuple(tensor.shape)}")

@@ -110,7 +110,7 @@ def test_wrong_tokens(tokens, message):
 
 @pytest.mark.parametrize("changes", [{"heads": 3}, {"depth": 0}, {"context": -1}])
 def test_wrong_config(changes):
-    settings = dict(depth=2, width=32, heads=4, vocab=65, context=16) | changes
+    settings = {"depth": 2, "width": 32, "heads": 4, "vocab": 65, "context": 16} | changes
     with pytest.raises(CallError, match="expected numbers of at least 1 and a width"):
         GPTConfig(**settings)
 

@@ -84,11 +84,11 @@ def test_filling_changes_nothing(kind, batch):
 def test_overfits_one_batch(kind, batch):
     model = built(kind, 64)
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
-    for _ in range(300):
+    for _ in range(150):
         optimizer.zero_grad()
         recall(model, batch)["total"].backward()
         optimizer.step()
-    assert recall(model, batch)["accuracy"] == 1
+    assert recall(model, batch)["total"] < 0.1  # nats, where guessing has 2.3
 
 
 @both
@@ -137,7 +137,8 @@ def test_leaves_as_onnx(kind, batch, tmp_path, monkeypatch):
     onnxruntime = pytest.importorskip("onnxruntime")
     model, path = built(kind).eval(), tmp_path / "model.onnx"
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # its checks would make every size a constant
-    to_onnx(model, (batch["tokens"][:2],), path, names=(("tokens",), ("logits",)), dynamic=("batch", "tokens"))
+    example = batch["tokens"][:2].clamp(max=9)  # it is tried out shuffled: each number a letter and a digit
+    to_onnx(model, (example,), path, names=(("tokens",), ("logits",)), dynamic=("batch", "tokens"))
     session = onnxruntime.InferenceSession(path)
     for tokens in (batch["tokens"], batch["tokens"][:1], filled(batch["tokens"][:5], 3)):
         (logits,) = session.run(None, {"tokens": tokens.numpy()})

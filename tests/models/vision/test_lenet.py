@@ -72,7 +72,7 @@ def test_maps_have_the_papers_sizes():
         "s2": (6, 14, 14),
         "c3": (16, 10, 10),
         "s4": (16, 5, 5),
-        "c5": (120, 1, 1),
+        "c5": (120,),
         "f6": (84,),
         "output": (10,),
     }
@@ -124,6 +124,13 @@ def test_subsampling_by_hand():
         layer.scale[1], layer.shift[1] = 10.0, 1.0
     x = torch.tensor([[[[1.0, 2.0], [3.0, 6.0]]]]).expand(1, 2, 2, 2)
     assert_close(layer(x), torch.tensor([[[[3.0]], [[31.0]]]]))
+
+
+def test_c5_is_the_papers_convolution():
+    linear, convolution = seeded(LeNet).c5, nn.Conv2d(16, 120, 5)
+    convolution.load_state_dict({"weight": linear.weight.view(120, 16, 5, 5), "bias": linear.bias})
+    maps = torch.rand(2, 16, 5, 5)
+    assert_close(linear(maps.flatten(1)), convolution(maps).flatten(1))
 
 
 def test_squash_is_one_at_one_and_bends_most_there():

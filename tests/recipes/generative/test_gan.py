@@ -42,6 +42,7 @@ def test_the_parts_fit(recipe):
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 def test_each_player_moves_its_own_part_alone(recipe):
+    assert [player.part for player in recipe.players] == ["discriminator", "generator"]
     model, data = built(recipe)
     batch = data.train.batch(torch.arange(16), data.train.draw(16, torch.Generator().manual_seed(0)))
     for player in recipe.players:

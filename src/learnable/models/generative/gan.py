@@ -6,7 +6,7 @@ r"""GAN: a forger and a detective make each other better.
 Paper    Goodfellow et al. 2014, section 3 and figure 1 - https://arxiv.org/abs/1406.2661
 Letters  their G is our `generator`, their D(x) is sigmoid(`discriminator(x)`), their z is our `noise`
 Differs  the discriminator gives logits, since log D and log(1 - D) are exact only from them (`objectives.adversarial`);
-         leaky ReLU in both players instead of maxout and dropout, and Gaussian instead of uniform noise
+         leaky ReLU in both players instead of maxout and dropout
 """
 
 from itertools import pairwise

@@ -123,14 +123,12 @@ class GPT(nn.Module):
         The sum of 2 x depth independent steps has 2 x depth times the variance of one, hence the square root. PyTorch's
         own N(0, 1) for embeddings would make the tied head shout: a loss of 20 where guessing has ln(vocab).
         """
-        for module in self.modules():
+        for name, module in self.named_modules():
             if isinstance(module, nn.Linear | nn.Embedding):
-                nn.init.normal_(module.weight, std=0.02)
+                added = name.endswith(("attention.to_out", "mlp.down"))
+                nn.init.normal_(module.weight, std=0.02 / (2 * self.config.depth) ** 0.5 if added else 0.02)
             if isinstance(module, nn.Linear):
                 nn.init.zeros_(module.bias)
-        for block in self.blocks:
-            for last in (block.attention.to_out, block.mlp.down):
-                nn.init.normal_(last.weight, std=0.02 / (2 * self.config.depth) ** 0.5)
 
     @classmethod
     def from_pretrained(

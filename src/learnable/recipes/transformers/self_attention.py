@@ -6,7 +6,8 @@ Run it       learnable train self-attention, learnable train self-attention-mean
 Takes        some fifteen seconds each on two CPU cores
 Compare      learnable runs self-attention self-attention-mean
 
-Both have 19,722 parameters, the same data, steps and optimizer, and each the learning rate that suits it best.
+Both have 19,722 parameters and the same data, steps and optimizer; they differ in one box. The mean finds half of the
+answers among 8 pairs, and its share falls with their number: try `--pairs 2`, 4 and 16.
 """
 
 from dataclasses import replace
@@ -40,26 +41,22 @@ def example(info: Info) -> tuple[Tensor]:
     return (numbers.reshape(2, info.context + 1, 2),)
 
 
+player = Player(recall, partial(adamw, weight_decay=0.03), learning_rate=1e-2, schedule=warmup_cosine)
+
 RECIPE = Recipe(
     model=by_attention,
-    data=pairs,
-    players=(Player(recall, partial(adamw, weight_decay=0.1), learning_rate=3e-3, schedule=warmup_cosine),),
-    steps=1000,
-    batch_size=128,
-    evaluate=recall_metrics,
-    expected=Expected("accuracy", at_least=0.99, minutes=0.25),
     model_settings={"width": 64},
+    data=pairs,
     data_settings={"pairs": 8, "keys": 26, "values": 10},
+    players=(player,),  # the rate that suits the mean best; attention finds every answer at a third of it too
+    steps=2_000,  # attention needs a tenth of them
+    batch_size=128,
     clip=1.0,
-    every=100,
+    every=200,
+    evaluate=recall_metrics,
     predict=answer,
     example=example,
-    inputs=("tokens",),
+    expected=Expected("accuracy", at_least=0.99, minutes=0.25),
 )
 
-MEAN = replace(
-    RECIPE,
-    model=by_mean,
-    players=(Player(recall, partial(adamw, weight_decay=0.1), learning_rate=1e-2, schedule=warmup_cosine),),
-    expected=Expected("accuracy", at_least=0.4, minutes=0.25),
-)
+MEAN = replace(RECIPE, model=by_mean, expected=Expected("accuracy", at_least=0.4, minutes=0.25))

@@ -1,0 +1,224 @@
+import builtins
+import errno
+import json
+import os
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+
+from learnable.errors import WorldError
+from learnable.weights import checkpoint
+from learnable.weights.checkpoint import download, read_checkpoint, read_tensors, write_checkpoint, write_tensors
+
+
+def state():
+    return {"a": torch.arange(6.0).reshape(2, 3), "b": torch.ones(4, dtype=torch.int64)}
+
+
+def assert_same(one, other):
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_folder_goes_there_and_back(tmp_path):
+    write_checkpoint(tmp_path / "new", {"kind": "toy"}, state())
+    config, read = read_checkpoint(tmp_path / "new")
+    assert config == {"kind": "toy"}
+    assert_same(read, state())
+    assert_same(read_checkpoint(tmp_path / "new" / "model.safetensors")[1], state())
+    assert_same(read_checkpoint(str(tmp_path / "new"))[1], state())
+
+
+def test_views_and_transposes_are_stored_as_what_they_show(tmp_path):
+    whole = torch.randn(6, 4)
+    views = {"row": whole[1], "turned": whole.t(), "part": whole[:, 1:3], "whole": whole}
+    write_tensors(tmp_path / "file", views)
+    assert_same(read_tensors(tmp_path / "file"), views)
+
+
+def test_a_tensor_with_two_names_is_stored_once(tmp_path):
+    big = torch.randn(1000, 10)
+    write_tensors(tmp_path / "tied", {"token": big, "head": big})
+    write_tensors(tmp_path / "alone", {"token": big, "head": big.clone()})
+    assert (tmp_path / "tied").stat().st_size < 0.6 * (tmp_path / "alone").stat().st_size
+    assert_same(read_tensors(tmp_path / "tied"), {"token": big, "head": big})
+
+
+def shards(folder, **changes):
+    save_file({"a": state()["a"]}, folder / "model-00001-of-00002.safetensors")
+    save_file({"b": state()["b"]}, folder / "model-00002-of-00002.safetensors")
+    places = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"} | changes
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
+    (folder / "config.json").write_text("{}")
+
+
+def test_shards_are_put_together(tmp_path):
+    shards(tmp_path)
+    assert_same(read_checkpoint(tmp_path)[1], state())
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"c": "model-00002-of-00002.safetensors"}, "says that c is in model-00002.*it is not"),
+        ({"b": "model-00001-of-00002.safetensors"}, "says that b is in model-00001"),
+        ({"b": "../outside.safetensors"}, "points out of its folder"),
+        ({"b": "gone.safetensors"}, "there is no file .*gone.safetensors"),
+        ({"b": 7}, "expected a table 'weight_map'"),
+    ],
+    ids=["a name too many", "elsewhere", "outside", "no file", "a number"],
+)
+def test_an_index_that_lies_is_not_believed(tmp_path, changes, message):
+    shards(tmp_path, **changes)
+    with pytest.raises(WorldError, match=message):
+        read_checkpoint(tmp_path)
+
+
+def test_a_shard_with_more_than_the_index_says(tmp_path):
+    shards(tmp_path)
+    save_file(state(), tmp_path / "model-00001-of-00002.safetensors")
+    with pytest.raises(WorldError, match=r"model-00001-of-00002.safetensors holds b"):
+        shards_index = json.loads((tmp_path / "model.safetensors.index.json").read_text())
+        del shards_index["weight_map"]["b"]
+        (tmp_path / "model.safetensors.index.json").write_text(json.dumps(shards_index))
+        read_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.99])
+def test_a_torn_file_is_an_error_and_not_a_crash(tmp_path, share):
+    write_checkpoint(tmp_path, {}, {"a": torch.randn(1000)})
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
+    with pytest.raises(WorldError, match=r"model.safetensors cannot be read, it is damaged or cut short"):
+        read_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("bytes_", [b"\xff" * 100, b"\x08" + b"\0" * 7 + b"notjson!", b"{}", b"\0" * 64])
+def test_rubbish_is_an_error_and_not_a_crash(tmp_path, bytes_):
+    (tmp_path / "x.safetensors").write_bytes(bytes_)
+    with pytest.raises(WorldError, match="cannot be read"):
+        read_tensors(tmp_path / "x.safetensors")
+
+
+def test_a_pickle_in_the_place_of_safetensors_is_called_by_its_name(tmp_path):
+    torch.save(state(), tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(WorldError, match="it is a pickle, not safetensors"):
+        read_checkpoint(tmp_path)
+
+
+def test_a_pickle_is_read_only_when_asked_for(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    torch.save(state(), tmp_path / "pytorch_model.bin")
+    with pytest.raises(WorldError, match=r"pytorch_model.bin.*allow_pickle=True"):
+        read_checkpoint(tmp_path)
+    assert_same(read_checkpoint(tmp_path, allow_pickle=True)[1], state())
+    save_file({"a": torch.zeros(1)}, tmp_path / "model.safetensors")
+    assert_same(read_checkpoint(tmp_path, allow_pickle=True)[1], {"a": torch.zeros(1)})  # safetensors comes first
+
+
+class Hostile:
+    def __init__(self, witness):
+        self.witness = witness
+
+    def __reduce__(self):
+        return os.mkdir, (self.witness,)
+
+
+def test_a_hostile_pickle_runs_nothing(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    torch.save({"a": Hostile(str(tmp_path / "witness"))}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(WorldError, match="holds more than tensors"):
+        read_checkpoint(tmp_path, allow_pickle=True)
+    assert not (tmp_path / "witness").exists()
+
+
+def test_a_pickle_of_something_else(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    torch.save([torch.zeros(1)], tmp_path / "pytorch_model.bin")
+    with pytest.raises(WorldError, match="expected a table from names to tensors"):
+        read_checkpoint(tmp_path, allow_pickle=True)
+
+
+@pytest.mark.parametrize(
+    "text, message", [("{", "damaged or cut short"), ("[1]", "expected an object"), (None, "no config.json")]
+)
+def test_a_config_that_cannot_be_read(tmp_path, text, message):
+    save_file(state(), tmp_path / "model.safetensors")
+    if text is not None:
+        (tmp_path / "config.json").write_text(text)
+    with pytest.raises(WorldError, match=message):
+        read_checkpoint(tmp_path)
+
+
+def test_a_folder_without_weights(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(WorldError, match=r"expected model.safetensors .* came config.json"):
+        read_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "./nowhere", "/no/where", "a/b/c", "../x", "-x/y", "a b/c"])
+def test_what_is_neither_a_folder_nor_a_name_on_the_hub(name):
+    with pytest.raises(WorldError, match=r"no folder or file .*owner/name, such as openai-community/gpt2"):
+        read_checkpoint(name)
+
+
+def test_only_config_and_safetensors_are_fetched(tmp_path, monkeypatch):
+    write_checkpoint(tmp_path, {"kind": "toy"}, state())
+    asked = {}
+
+    def snapshot_download(name, allow_patterns):
+        asked.update(name=name, patterns=allow_patterns)
+        return str(tmp_path)
+
+    monkeypatch.setitem(sys.modules, "huggingface_hub", SimpleNamespace(snapshot_download=snapshot_download))
+    assert read_checkpoint("openai-community/gpt2")[0] == {"kind": "toy"}
+    assert asked["name"] == "openai-community/gpt2"
+    assert all(pattern.endswith((".json", ".safetensors")) for pattern in asked["patterns"])
+
+
+def test_without_a_network_it_says_so(monkeypatch):
+    def snapshot_download(name, allow_patterns):
+        raise ConnectionError("no route to host\nand more")
+
+    monkeypatch.setitem(sys.modules, "huggingface_hub", SimpleNamespace(snapshot_download=snapshot_download))
+    with pytest.raises(WorldError, match=r"could not be fetched .*ConnectionError: no route to host\). .*network"):
+        download("owner/name")
+
+
+def test_without_the_extra_it_says_how_to_get_it(monkeypatch):
+    real = builtins.__import__
+
+    def without(name, *rest, **more):
+        if name == "huggingface_hub":
+            raise ImportError(name)
+        return real(name, *rest, **more)
+
+    monkeypatch.delitem(sys.modules, "huggingface_hub", raising=False)
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(WorldError, match=r"pip install 'learnable\[hub\]'"):
+        download("owner/name")
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
+    write_tensors(tmp_path / "file", {"a": torch.zeros(3)})
+
+    def full(*_):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(WorldError, match="the disk is full"):
+        write_tensors(tmp_path / "file", state())
+    assert_same(read_tensors(tmp_path / "file"), {"a": torch.zeros(3)})
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
+    assert errno.ENOSPC == 28
+
+
+def test_saving_over_shards_is_what_is_read_next(tmp_path):
+    shards(tmp_path)
+    write_checkpoint(tmp_path, {}, {"a": torch.zeros(1)})
+    assert_same(read_checkpoint(tmp_path)[1], {"a": torch.zeros(1)})
