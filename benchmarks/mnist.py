@@ -24,7 +24,6 @@ from learnable.data.examples import Data, TensorExamples
 from learnable.data.images import labeled_images
 from learnable.metrics.classification import classification_metrics
 from learnable.models.vision.fastnet import FastNet
-from learnable.models.vision.lenet import LeNet
 from learnable.recipes.vision.lenet import FAST, RECIPE
 from learnable.train.batches import Batches, BatchNumbers
 from learnable.train.loop import Team, train
@@ -104,7 +103,7 @@ MOMENTUM = 0.9
 LADDER: dict[str, Attempt] = {
     "plain LeNet-5: SGD 0.01, batch 64, DataLoader": baseline,
     "+ tensor indexing": indexed,
-    "+ AdamW, one cycle, batch 128 (our loop, LeNet)": by_recipe(replace(RECIPE, model=lambda info: LeNet(), steps=1_720)),
+    "+ AdamW, one cycle, batch 128 (the recipe `lenet`)": by_recipe(RECIPE),
     "+ batch norm and more maps (FastNet)": by_recipe(replace(FAST, model=lambda info: FastNet())),
     "+ channels_last (the recipe `fastnet`)": by_recipe(FAST),
 }  # fmt: skip

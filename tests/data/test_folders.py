@@ -205,6 +205,12 @@ def test_a_stratified_cut_has_everything_once_and_every_class_everywhere(labels,
         assert np.all(np.abs(np.array(counts)[1:] - wanted[1:]) <= 1.5)
 
 
+def test_rounding_takes_nothing_from_the_first_part():
+    """Half of five is rounded down, and the half that is owed must not take both of the next class."""
+    labels = torch.tensor([0, 0, 0, 0, 0, 1, 1])
+    assert [labels[part].unique().tolist() for part in stratified(labels, [1, 1])] == [[0, 1], [0, 1]]
+
+
 def test_sizes_come_out_even_without_classes():
     labels = torch.arange(1000) % 7
     assert [len(part) for part in stratified(labels, [70, 10, 20])] == [700, 100, 200]

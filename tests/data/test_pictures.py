@@ -102,6 +102,12 @@ def test_a_16_bit_picture_is_turned_too():
     assert read[0, 2, 10] > 0.9 and read[0, -3, 10] < 0.1
 
 
+def test_sixteen_bits_are_kept():
+    values = np.array([[0, 1000, 32768, 65535]] * 4, np.uint16)
+    read = read_image(packed(Image.fromarray(values)), size=4)
+    assert torch.allclose(read[0, 0], torch.from_numpy(values[0].astype(np.float32)) / 65535, atol=1e-6)
+
+
 def test_inverted_only_if_asked():
     white = packed(Image.new("L", (4, 4), 255))
     assert read_image(white, size=4).mean() == 1 and read_image(white, size=4, invert=True).mean() == 0

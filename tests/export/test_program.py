@@ -1,6 +1,8 @@
 """`.pt2`: what is loaded back answers like the model, on sizes that were never shown to the exporter."""
 
 import json
+import logging
+import sys
 import warnings
 
 import pytest
@@ -8,7 +10,7 @@ import torch
 from torch import nn
 
 from learnable.errors import CallError, WorldError
-from learnable.export.program import compared, to_program, traceable, trials
+from learnable.export.program import compared, quiet, to_program, traceable, trials
 
 
 def test_the_program_is_the_model(case, tmp_path, capfd):
@@ -118,3 +120,18 @@ def test_what_is_tried():
     assert other[0].abs().min() > 0
     assert set(other[1].flatten().tolist()) <= {4, 9}
     assert [tuple(x.shape) for x in traceable((torch.zeros(1, 1, 5), torch.zeros(3)), 2)] == [(2, 2, 5), (3,)]
+
+
+def test_quiet_swallows_chatter_but_no_failure(capfd, caplog):
+    with quiet("it"):
+        print("chatter")
+        print("chatter", file=sys.stderr)
+        warnings.warn("chatter", stacklevel=1)
+        logging.getLogger("tool").error("chatter")
+    logging.getLogger("tool").warning("heard again")
+    assert capfd.readouterr() == ("", "")
+    assert caplog.messages == ["heard again"]
+    with pytest.raises(WorldError, match=r"^it cannot take this model \(ValueError: first line\)"), quiet("it"):
+        raise ValueError("\n first line\nsecond line")
+    with pytest.raises(OSError, match="disk"), quiet("it"):
+        raise OSError("disk")

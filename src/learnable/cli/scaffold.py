@@ -146,7 +146,9 @@ def new(stem: str, part: str | None, title: str | None, json: bool) -> None:
     package = Path(str(resources.files("learnable")))
     root = package.parents[1]
     if not (root / "pyproject.toml").is_file() or not (root / "tests").is_dir():
-        raise WorldError("a topic is added to a checkout of the project, and this is an installed package; clone it first")
+        raise WorldError(
+            "a topic is added to a checkout of the project, and this is an installed package; clone it first"
+        )
 
     module, family, folder = stem.replace("-", "_"), FAMILIES.get(part, "vision"), part.replace("-", "_")
     names = {
@@ -188,7 +190,10 @@ def with_row(source: str, stem: str, part: str, title: str, paper: str, names: d
     rows = [
         node
         for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Topic" and len(node.args) > 2
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "Topic"
+        and len(node.args) > 2
     ]
     lines = source.splitlines(keepends=True)
 

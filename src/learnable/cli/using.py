@@ -1,6 +1,7 @@
 """`evaluate`, `predict`, `generate`, `export`, `serve`: what a trained model is for."""
 
 from pathlib import Path
+from typing import Any
 
 from learnable.cli.show import emit, note, number, say, table
 from learnable.errors import CallError
@@ -29,10 +30,21 @@ def predict(name: str, files: list[Path], json: bool) -> None:
         emit(answers)
         return
     rows = []
-    for answer in answers:
+    for answer in [one for file in answers for one in _one_by_one(file)]:
         likely = sorted(answer["probabilities"].items(), key=lambda item: -item[1])[:3]
         rows.append((answer["file"], answer["prediction"], "  ".join(f"{key} {value:.1%}" for key, value in likely)))
     table(("file", "prediction", "most likely"), rows)
+
+
+def _one_by_one(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """A file of many rows as so many answers."""
+    if not isinstance(answer["prediction"], list):
+        return [answer]
+    pairs = zip(answer["prediction"], answer["probabilities"], strict=True)
+    return [
+        {"file": f"{answer['file']}:{row}", "prediction": p, "probabilities": q}
+        for row, (p, q) in enumerate(pairs, start=1)
+    ]
 
 
 def generate(name: str, prompt: str | None, count: int, seed: int, temperature: float, json: bool) -> None:

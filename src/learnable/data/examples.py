@@ -120,9 +120,8 @@ class Info:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Info":
-        image = value.get("image")
-        fields = {key: tuple(item) if isinstance(item, list) else item for key, item in value.items() if key != "image"}
-        return cls(**fields, image=None if image is None else (image[0], image[1], image[2]))
+        fields: dict[str, Any] = {key: tuple(item) if isinstance(item, list) else item for key, item in value.items()}
+        return cls(**fields)
 
 
 @dataclass(frozen=True)

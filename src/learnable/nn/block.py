@@ -23,6 +23,7 @@ from learnable.nn.mlp import MLP
 class Block(nn.Module):
     """Two residual steps: first the tokens talk, then each thinks for itself.
 
+    >>> import torch
     >>> Block(width=8, heads=2, causal=True)(torch.zeros(1, 5, 8)).shape
     torch.Size([1, 5, 8])
     """

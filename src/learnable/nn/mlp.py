@@ -17,6 +17,7 @@ from torch import Tensor, nn
 class MLP(nn.Module):
     """The same two layers for every token; no token sees another one here.
 
+    >>> import torch
     >>> MLP(width=8, hidden=32)(torch.zeros(2, 5, 8)).shape
     torch.Size([2, 5, 8])
     """

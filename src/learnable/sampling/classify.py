@@ -4,11 +4,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from learnable.data.examples import Info
 from learnable.data.images import prepare
+from learnable.data.tables import prepare_table
 from learnable.errors import CallError, WorldError
+
+
+def classify(model: nn.Module, info: Info, path: str | Path | bytes) -> dict[str, Any]:
+    """Say what is on a picture, or what the rows of a CSV file are, whichever the model was trained on.
+
+    Of a file with one row, like `classify_image`; of more, lists with one entry a row.
+    """
+    if info.image is not None or "columns" not in info.more:
+        return classify_image(model, info, path)
+    if isinstance(path, bytes):
+        raise CallError(f"expected the path of a CSV file with the columns of {info.data}, came bare bytes")
+    rows = [_answer(model, info, row) for row in prepare_table(path, info)]
+    if len(rows) == 1:
+        return rows[0]
+    return {key: [row[key] for row in rows] for key in ("prediction", "probabilities")}
 
 
 def classify_image(model: nn.Module, info: Info, path: str | Path | bytes) -> dict[str, Any]:
@@ -26,13 +42,16 @@ def classify_image(model: nn.Module, info: Info, path: str | Path | bytes) -> di
     """
     if info.image is None or not info.classes:
         raise CallError(f"expected a model of pictures with named classes, came one that was trained on {info.data}")
-    image = prepare(path, info)
+    return _answer(model, info, prepare(path, info))
+
+
+def _answer(model: nn.Module, info: Info, example: Tensor) -> dict[str, Any]:
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     training = [module for module in model.modules() if module.training]
     model.eval()
     try:
         with torch.inference_mode():
-            logits = model(image[None].to(device))[0].double()  # float32 would leave the sum at 0.9999999
+            logits = model(example[None].to(device))[0].double()  # float32 would leave the sum at 0.9999999
     finally:
         for module in training:
             module.training = True

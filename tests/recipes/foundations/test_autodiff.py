@@ -90,3 +90,27 @@ def test_keeps_its_promise(data):
     settings = {**RECIPE.model_settings, **RECIPE.run_settings}
     accuracies = [RECIPE.run(Workbench(replace(data), seed=seed), **settings)["accuracy"] for seed in range(3)]
     assert all(RECIPE.expected.kept(value) for value in accuracies), accuracies
+
+
+def test_it_learns_a_table_and_predicts_its_rows(tmp_path):
+    """A CSV of the user's own: two measures and a word that says on which side of a line they lie."""
+    from learnable.runs import training
+    from learnable.runs.run import Run
+
+    points = np.random.default_rng(0).normal(size=(200, 2))
+    lines = [f"{x:.3f},{y:.3f},{'above' if x + y > 0 else 'below'}" for x, y in points]
+    file = tmp_path / "sides.csv"
+    file.write_text("\n".join(["x,y,side", *lines]))
+    run = training.start("autodiff", {"data": str(file), "steps": 200, "batch_size": 32})
+    assert run.record["metrics"]["accuracy"] > 0.85
+    assert Run.open("autodiff").evaluate()["accuracy"] == pytest.approx(run.record["metrics"]["accuracy"])
+    new = tmp_path / "new.csv"
+    new.write_text("x,y\n2,2\n-2,-2\n")
+    assert run.predict(new)["prediction"] == ["above", "below"]
+    new.write_text("x,y\n2,2\n")
+    assert run.predict(new)["prediction"] == "above"
+
+
+def test_a_target_belongs_to_a_table():
+    with pytest.raises(CallError, match="are pictures; leave it away"):
+        RECIPE.data(None, target="side")

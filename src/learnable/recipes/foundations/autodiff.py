@@ -3,6 +3,7 @@
 Run it       learnable train autodiff                         the embedded digits
              learnable train autodiff --hidden 32             a smaller network
              learnable train autodiff --data ./photos         one sub-folder per class
+             learnable train autodiff --data iris             or a CSV file of yours, its last column the class
 Takes        some two seconds on two CPU cores
 
 The run's weights are those of a PyTorch network with the same names, so all that can be done with a run can be done
@@ -14,18 +15,22 @@ import math
 import numpy as np
 import torch
 from torch import Tensor as TorchTensor
+from torch import nn
 
-from learnable.data.examples import Examples, Info, TensorExamples
+from learnable.data.examples import Data, Examples, Info, TensorExamples
 from learnable.data.images import digit_scans
+from learnable.data.tables import table
 from learnable.engine import MLP, SGD, Tensor, no_grad
 from learnable.errors import CallError
 from learnable.metrics.classification import classification_metrics
 from learnable.models.vision.mlp import MLP as Twin
 from learnable.optim.schedules import warmup_cosine
-from learnable.sampling.classify import classify_image
+from learnable.sampling.classify import classify
 from learnable.train.batches import BatchNumbers
 from learnable.train.recipe import Expected, Metrics, Program
 from learnable.train.workbench import Workbench
+
+TABLES = {"iris": "150 flowers, 4 measures each", "adult": "48,842 people: more than 50,000 dollars a year?"}
 
 
 @np.errstate(over="ignore", invalid="ignore")  # a loss that is no longer a number is seen by the bench, which says so
@@ -60,6 +65,17 @@ def learn(
     return measured(network, bench.data.test)
 
 
+def pictures_or_table(source: str | None = None, *, target: str = "") -> Data:
+    """Pictures, or the rows of a CSV file whose column `target` (the last one if nothing is said) is the class."""
+    if source in TABLES or (source is not None and source.lower().endswith(".csv")):
+        return table(source, target=target or None)
+    if target:
+        raise CallError(
+            f"--target names a column of a table, and {source or 'the embedded digits'} are pictures; leave it away"
+        )
+    return digit_scans(source)
+
+
 def measured(network: MLP, examples: Examples) -> Metrics:
     """Share of right answers and mean cross-entropy, in nats."""
     images, labels = arrays(examples)
@@ -70,15 +86,19 @@ def measured(network: MLP, examples: Examples) -> Metrics:
 
 
 def arrays(examples: Examples) -> tuple[np.ndarray, np.ndarray]:
-    """All pictures, (examples, channels, height, width) in float32, and all labels."""
-    assert isinstance(examples, TensorExamples), "digits fit into memory"
-    return examples.columns["image"].float().numpy(), examples.columns["label"].numpy()
+    """All pictures or rows, in float32, the first axis counting examples, and all labels."""
+    assert isinstance(examples, TensorExamples), "digits and tables fit into memory"
+    inputs = "image" if "image" in examples.columns else "features"
+    return examples.columns[inputs].float().numpy(), examples.columns["label"].numpy()
 
 
 def size(info: Info) -> int:
-    """Numbers in a picture."""
-    assert info.image is not None, "digit_scans says how large its pictures are"
-    return math.prod(info.image)
+    """Numbers in a picture, or in a row."""
+    return info.width if info.image is None else math.prod(info.image)
+
+
+def evaluate(model: nn.Module, examples: Examples, info: Info) -> Metrics:
+    return classification_metrics(model, examples, info, inputs="features" if info.image is None else "image")
 
 
 def twin(info: Info, hidden: int = 64) -> Twin:
@@ -88,21 +108,25 @@ def twin(info: Info, hidden: int = 64) -> Twin:
 
 
 def example(info: Info) -> tuple[TorchTensor]:
-    """Two pictures, for export: with one, an exporter takes the number of pictures for a constant."""
-    assert info.image is not None, "digit_scans says how large its pictures are"
-    return (torch.zeros(2, *info.image),)
+    """Two examples, for export: with one, an exporter takes their number for a constant."""
+    return (torch.zeros(2, *(info.image or (info.width,))),)
 
 
 RECIPE = Program(
     run=learn,
-    data=digit_scans,
+    data=pictures_or_table,
+    data_settings={"target": ""},
     model=twin,
     model_settings={"hidden": 64},
     run_settings={"steps": 1500, "batch_size": 64, "learning_rate": 0.1, "momentum": 0.9},
     quick={"steps": 20},
-    sources={"digits": "1,797 digits of 8x8 pixels, embedded (default)"},
-    evaluate=classification_metrics,
-    predict=classify_image,
+    sources={
+        "digits": "1,797 digits of 8x8 pixels, embedded (default)",
+        "mnist": "70,000 digits of 28x28 pixels",
+        **TABLES,
+    },
+    evaluate=evaluate,
+    predict=classify,
     example=example,
     expected=Expected("accuracy", at_least=0.96, minutes=0.1),
 )
