@@ -101,7 +101,7 @@ def columns_of(data: Data) -> dict[str, torch.Tensor]:
 
 MOMENTUM = 0.9
 LADDER: dict[str, Attempt] = {
-    "plain LeNet-5: SGD 0.01, batch 64, DataLoader": baseline,
+    "plain LeNet-5: SGD, batch 64, DataLoader": baseline,
     "+ tensor indexing": indexed,
     "+ AdamW, one cycle, batch 128 (the recipe `lenet`)": by_recipe(RECIPE),
     "+ batch norm and more maps (FastNet)": by_recipe(replace(FAST, model=lambda info: FastNet())),

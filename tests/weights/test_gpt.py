@@ -29,6 +29,19 @@ def test_settings_go_there_and_back():
     assert settings_from(config_json(settings, torch.float32)) == settings
 
 
+def test_the_file_has_their_shapes(folder):
+    """Their matrices are (in, out). Ours are turned on the way out and on the way in, which no round trip would show."""
+    state = load_file(folder / "model.safetensors")
+    shapes = {
+        name.removeprefix("transformer.h.0."): tuple(tensor.shape) for name, tensor in state.items() if ".h.0." in name
+    }
+    assert shapes["attn.c_attn.weight"] == (16, 48)
+    assert shapes["mlp.c_fc.weight"] == (16, 64)
+    assert shapes["mlp.c_proj.weight"] == (64, 16)
+    ours = GPT.from_pretrained(folder).blocks[0].attention.to_out.weight
+    assert torch.equal(state["transformer.h.0.attn.c_proj.weight"], ours.t())
+
+
 @pytest.mark.parametrize(
     "changes, message",
     [

@@ -5,14 +5,15 @@ from typing import Any
 
 from typer.core import TyperCommand
 
+from learnable import catalog
+
 
 class RecipeCommand(TyperCommand):
     """A command that takes a recipe's settings as flags."""
 
     def format_help(self, context: Any, formatter: Any) -> None:
         super().format_help(context, formatter)
-        words = sys.argv[sys.argv.index("train") + 1 :] if "train" in sys.argv else []
-        named = [word for word in words if not word.startswith("-")]
+        named = [word for word in sys.argv if word in catalog.recipe_names()]
         if named:
             from learnable.cli.pages import recipe_flags
 

@@ -5,10 +5,11 @@ With --json a command prints JSON alone on standard output; notices and errors g
 """
 
 import contextlib
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -47,17 +48,32 @@ def main() -> None:
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
-        app()
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
     except LearnableError as error:
-        from learnable.cli.show import complain
-
-        complain(str(error))
-        sys.exit(error.exit_code)
+        _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # the reader, `head` say, has seen enough
-        sys.stderr.close()
+    except (BrokenPipeError, SystemExit) as error:
+        if not isinstance(error, BrokenPipeError) and not isinstance(error.__context__, BrokenPipeError):
+            raise
+        with contextlib.suppress(OSError):  # the reader, `head` say, has seen enough: what is left goes nowhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(0)
+    except Exception as error:
+        if not callable(message := getattr(error, "format_message", None)):
+            raise
+        asked = getattr(getattr(error, "ctx", None), "command_path", "learnable")  # Typer's own: a flag, an argument
+        text = " ".join(message().split()).rstrip(".")
+        _fail(f"{text}; '{asked} --help' shows what there is", getattr(error, "exit_code", 2))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    from learnable.cli.show import complain
+
+    complain(message)
+    sys.exit(code)
 
 
 def _version(value: bool) -> None:
@@ -173,7 +189,7 @@ def generate(
     run: RunName,
     prompt: Annotated[str | None, typer.Option(help="What the text begins with.")] = None,
     count: Annotated[int, typer.Option(help="Tokens, or points, to make.", min=1, max=100_000)] = 200,
-    seed: Annotated[int, typer.Option(help="The same seed makes the same.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same.", min=0, max=2**63 - 1)] = 0,
     temperature: Annotated[
         float, typer.Option(help="0 takes the likeliest each time; above 1 is wilder.", min=0, max=100)
     ] = 1.0,

@@ -15,17 +15,18 @@ def where_am_i() -> None:
     standing = [topic for topic in catalog.topics() if topic.stands]
     out = console()
     out.print(f"[bold {ACCENT}]Learnable[/], a deep-learning course that runs. {len(standing)} topics stand, "
-              f"{len(catalog.topics()) - len(standing)} are planned. Yours: {home()}")  # fmt: skip
+              f"{len(catalog.topics()) - len(standing)} are planned. Yours: {_plain(home())}")  # fmt: skip
     done = set()
     latest = None
     for folder in runs():
         try:
             run = Run(folder)
-        except LearnableError:
+            topic = catalog.recipe_row(run.recipe_name)[0]
+        except LearnableError:  # damaged, or of a recipe that is no more
             continue
         latest = run
         if run.record["status"] == "finished":
-            done.add(catalog.recipe_row(run.recipe_name)[0].stem)
+            done.add(topic.stem)
     if latest is None:
         out.print("\nYou have trained nothing yet. Half a minute, and it reads digits:\n\n  learnable train lenet")
         out.print("\nMore:  learnable list topics    learnable topic lenet    learnable --help", markup=False)
@@ -45,6 +46,13 @@ def where_am_i() -> None:
         out.print("Next:  every topic that stands is done; learnable path shows what will come", markup=False)
 
 
+def _plain(text: object) -> str:
+    """Text in which Rich finds no markup: a folder may be called [bold]."""
+    from rich.markup import escape
+
+    return escape(str(text))
+
+
 def list_what(what: str, everything: bool, json: bool) -> None:
     """The tables of `learnable list`."""
     rows: list[dict[str, Any]] = {"topics": _topics, "models": _models, "recipes": _recipes, "datasets": _datasets}[
@@ -56,7 +64,7 @@ def list_what(what: str, everything: bool, json: bool) -> None:
     columns = {
         "topics": ("stem", "title", "part", "weight", "minutes", "stands"),
         "models": ("name", "stem", "target"),
-        "recipes": ("stem", "topic", "data", "promise", "minutes"),
+        "recipes": ("stem", "promise", "minutes", "data"),
         "datasets": ("stem", "title", "bytes", "licence"),
     }[what]
     table(columns, [[_cell(row[column]) for column in columns] for row in rows], numbers=("minutes", "bytes"))
@@ -256,7 +264,7 @@ def show_run(name: str, json: bool) -> None:
         return
     record = run.record
     out = console()
-    out.print(f"[bold {ACCENT}]{run.name}[/]  {run.status}  {duration(record.get('seconds'))}")
+    out.print(f"[bold {ACCENT}]{_plain(run.name)}[/]  {run.status}  {duration(record.get('seconds'))}")
     flags = " ".join(f"--{key.replace('_', '-')} {value}" for key, value in record["overrides"].items())
     out.print(f"learnable train {run.recipe_name} {flags}", markup=False)
     out.print(

@@ -5,6 +5,7 @@ pass, its parity with a reference, its row in the contract, its recipe's promise
 """
 
 import ast
+import keyword
 import re
 from importlib import resources
 from pathlib import Path
@@ -130,7 +131,7 @@ def new(stem: str, part: str | None, title: str | None, json: bool) -> None:
         CallError: a stem of the wrong form, a topic that stands already, or a new one without its part.
         WorldError: this is no checkout, or a file is there already.
     """
-    if not STEM.fullmatch(stem):
+    if not STEM.fullmatch(stem) or keyword.iskeyword(stem):
         raise CallError(f"expected lower-case words with hyphens between, like 'transfer-learning', came '{stem}'")
     planned = {topic.stem: topic for topic in catalog.topics()}
     if stem in planned and planned[stem].stands:
@@ -143,6 +144,10 @@ def new(stem: str, part: str | None, title: str | None, json: bool) -> None:
         if part not in catalog.PARTS:
             raise CallError(f"expected a part of {', '.join(catalog.PARTS)}, came '{part}'")
         title, paper = title or stem.replace("-", " ").capitalize(), "Name and Name 2026"
+    if any(mark in title for mark in '"\\\n'):
+        raise CallError(f"expected a title of plain words, without quotes and backslashes, came {title!r}")
+    if stem in catalog.recipe_names():
+        raise CallError(f"'{stem}' is a recipe's name already: learnable train {stem}")
     package = Path(str(resources.files("learnable")))
     root = package.parents[1]
     if not (root / "pyproject.toml").is_file() or not (root / "tests").is_dir():

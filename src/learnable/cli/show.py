@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from learnable.files import finite
 
@@ -32,8 +32,8 @@ def console(stderr: bool = False) -> "Console":
 
 
 def emit(value: Any) -> None:
-    """Print one JSON value on a line of standard output."""
-    print(json.dumps(finite(value), ensure_ascii=False), flush=True)
+    """Print one JSON value on a line of standard output, in ASCII: no terminal's encoding can damage it."""
+    print(json.dumps(finite(value)), flush=True)
 
 
 def say(text: str) -> None:
@@ -54,7 +54,10 @@ def complain(text: str) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], numbers: Iterable[str] = ()) -> None:
-    """A table without boxes; the columns in `numbers` are set flush right. Piped: values with tabs between."""
+    """A table without boxes; the columns in `numbers` are set flush right. Piped: values with tabs between.
+
+    The first column is what a reader copies, so it is never broken; the others are where the terminal is narrow.
+    """
     cells = [["" if value is None else str(value) for value in row] for row in rows]
     if not sys.stdout.isatty():
         for row in [list(columns), *cells]:
@@ -64,8 +67,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], numbers: Ite
     from rich.text import Text
 
     drawn = Table(box=None, header_style=f"bold {ACCENT}", pad_edge=False, padding=(0, 2, 0, 0))
-    for column in columns:
-        drawn.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    for place, column in enumerate(columns):
+        justify: Literal["left", "right"] = "right" if column in numbers else "left"
+        drawn.add_column(column, justify=justify, overflow="fold", no_wrap=place == 0 or column in numbers)
     for row in cells:
         drawn.add_row(*(Text(value) for value in row))
     console().print(drawn)

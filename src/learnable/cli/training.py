@@ -1,6 +1,7 @@
 """`train` and `verify`."""
 
 import contextlib
+import os
 import sys
 from typing import Any
 
@@ -8,7 +9,7 @@ import typer
 
 from learnable import catalog
 from learnable.cli.show import JsonShow, TerminalShow, complain, duration, emit, note, number, say, table
-from learnable.errors import CallError, LearnableError
+from learnable.errors import CallError, LearnableError, WorldError
 
 
 def train(recipe: str | None, asked: dict[str, Any], words: list[str], resume: str | None, json: bool) -> None:
@@ -37,8 +38,15 @@ def train(recipe: str | None, asked: dict[str, Any], words: list[str], resume: s
             run = training.resume(resume, show)
         else:
             assert recipe is not None
-            own = parse_settings(recipe, catalog.load(target), words)
+            loaded = catalog.load(target)
+            own = parse_settings(recipe, loaded, words)
+            source = asked.get("data")
+            if source and source not in loaded.sources and os.path.exists(os.path.expanduser(source)):  # noqa: PTH110, PTH111
+                asked["data"] = os.path.abspath(os.path.expanduser(source))  # noqa: PTH100, PTH111 - resumed from anywhere
             run = training.start(recipe, {**asked, **own}, show)
+    except BrokenPipeError:
+        raise WorldError("whoever read the output has gone, so the training has ended before its time; "
+                         "'learnable runs' shows what it left") from None  # fmt: skip
     except training.Stopped as stopped:
         _end(show)
         if first:
@@ -112,8 +120,6 @@ def _examine(run: Any) -> None:
 
 
 def _first_process() -> bool:
-    import os
-
     return os.environ.get("RANK", "0") == "0"
 
 

@@ -2,7 +2,7 @@
 
     a3 f7 k1 f?    ->  7
 
-Nothing about the answer can be learnt by heart, for every line pairs its letters anew: the only way is to look it up in
+Nothing about the answer can be learned by heart, for every line pairs its letters anew: the only way is to look it up in
 the line itself. As a test of memory it is due to Graves et al. 2014, "Neural Turing machines", section 4.3; in this
 form, letters and digits in a few tokens, to Ba et al. 2016, "Using fast weights to attend to the recent past",
 section 4.1. Olsson et al. 2022 found the same look-up at work inside large language models.

@@ -67,10 +67,16 @@ class Run:
         started = time.strftime("%Y-%m-%d-%H%M%S")
         for attempt in range(1000):
             folder = parent / (started + (f"-{attempt + 1}" if attempt else ""))
-            with contextlib.suppress(FileExistsError):
+            try:
                 parent.mkdir(parents=True, exist_ok=True)
                 folder.mkdir()
                 break
+            except FileExistsError:
+                if not parent.is_dir():
+                    raise WorldError(f"{parent} is a file and should be the folder of runs; move it away") from None
+            except OSError as error:
+                raise WorldError(f"the run's folder {folder} cannot be made ({error.strerror}); "
+                                 "make room, or mend its permissions") from error  # fmt: skip
         head = {
             "format": FORMAT,
             "recipe": recipe_name,
@@ -246,7 +252,11 @@ def find_folder(name: str) -> Path:
     if len(parts) == 2 and parts[0] in recipes and (runs_folder() / name).is_dir():
         return runs_folder() / name
     folder = Path(name).expanduser()
-    if folder.is_dir():
+    try:
+        there_is = folder.is_dir()
+    except (OSError, ValueError) as error:  # longer than names can be, a folder that may not be looked into
+        raise WorldError(f"the path {name[:200]!r} cannot be used ({error})") from error
+    if there_is:
         if not (folder / "run.json").is_file() and not checkpoint.steps_saved(folder):
             raise WorldError(f"{folder} is no run: it has neither run.json nor checkpoints")
         return folder
@@ -267,7 +277,7 @@ def runs(recipe_name: str | None = None) -> list[Path]:
         for parent in parents
         if parent.is_dir()
         for path in parent.iterdir()
-        if path.is_dir() and path.name[0] != "."
+        if path.is_dir() and path.name[0] != "." and any(path.iterdir())  # empty: killed before its first word
     ]
     return sorted(found, key=_age)
 

@@ -60,6 +60,7 @@ def stream_cached(
     if not len(lengths) or lengths.min() < 1:
         raise CallError("expected prompts of at least one token each; begin with the token that stands for a new text")
     text = nn.utils.rnn.pad_sequence(list(prompts), batch_first=True)  # (batch, longest)
+    even = bool((lengths == lengths[0]).all())
     lengths = lengths.to(text.device)
     text = torch.cat([text, text.new_zeros(len(text), count)], dim=1)
     ended = torch.zeros_like(text[:, :1], dtype=torch.bool)
@@ -69,7 +70,7 @@ def stream_cached(
         if cache is None or not cache.has_room:
             window, ends = last_tokens(text, lengths, model.config.context)
             cache = Cache.for_model(model, len(text), min(model.config.context, window.shape[1] + count - step))
-            logits = cache.read(model, window, ends)
+            logits = cache.read(model, window, None if even else ends)
         else:
             logits = cache.read(model, chosen)
         chosen = choose(logits)
@@ -91,6 +92,7 @@ class Cache:
     values: Float[Tensor, "depth batch room heads head_width"]
     lengths: Int[Tensor, "batch"]  # tokens that were read, row by row
     longest: int = 0  # the largest of `lengths`, known without asking a GPU
+    even: bool = True  # whether they are all the same
 
     @classmethod
     def for_model(cls, model: Transformer, batch: int, room: int) -> "Cache":
@@ -121,12 +123,15 @@ class Cache:
         positions = self.lengths[:, None] + torch.arange(new, device=tokens.device)  # (batch, tokens)
         self.longest += new
         # A query may look at its own place and at those before it. Filling lies after the text it belongs to, and is
-        # written over by the tokens to come.
-        allowed = torch.arange(self.longest, device=tokens.device) <= positions[:, None, :, None]
+        # written over by the tokens to come. A single new token of rows that end together may look at all there is.
+        allowed = None
+        if new > 1 or not self.even:
+            allowed = torch.arange(self.longest, device=tokens.device) <= positions[:, None, :, None]
         x = model.embed(tokens, positions)
         for block, keys, values in zip(model.blocks, self.keys, self.values, strict=True):
             x = cached_block(block, x, keys[:, : self.longest], values[:, : self.longest], positions, allowed)
         self.lengths = self.lengths + (new if ends is None else ends)
+        self.even = self.even and ends is None
         last = x[:, -1:] if ends is None else x[torch.arange(len(x), device=x.device), ends - 1][:, None]
         return model.to_logits(last)[:, 0]
 
@@ -137,7 +142,7 @@ def cached_block(
     keys: Float[Tensor, "batch tokens heads head_width"],
     values: Float[Tensor, "batch tokens heads head_width"],
     positions: Int[Tensor, "batch new"],
-    allowed: Bool[Tensor, "batch 1 new tokens"],
+    allowed: Bool[Tensor, "batch 1 new tokens"] | None,
 ) -> Float[Tensor, "batch new width"]:
     """`Block.forward` for tokens whose past was read before; writes their keys and values to their `positions`."""
     attention = block.attention

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from learnable.data.examples import Batch, Examples
+from learnable.errors import CallError
 
 
 def stream(seed: int, *purpose: object) -> torch.Generator:
@@ -38,7 +39,7 @@ class BatchNumbers:
 
     def __init__(self, count: int, batch_size: int, seed: int):
         if not 1 <= batch_size <= count:
-            raise ValueError(f"expected a batch of 1 to {count} examples (all there are), came {batch_size}")
+            raise CallError(f"expected a batch of 1 to {count} examples (all there are), came {batch_size}")
         self.count = count
         self.batch_size = batch_size
         self.seed = seed
@@ -69,7 +70,7 @@ class Batches:
     def __init__(self, examples: Examples, batch_size: int, seed: int, *, accumulate: int = 1, rank: int = 0, world: int = 1,
                  device: torch.device | str = "cpu"):  # fmt: skip
         if batch_size % (world * accumulate):
-            raise ValueError(f"expected a global batch that {world} processes with {accumulate} micro-batches each can share "
+            raise CallError(f"expected a global batch that {world} processes with {accumulate} micro-batches each can share "
                              f"evenly, came {batch_size}; choose a multiple of {world * accumulate}")  # fmt: skip
         self.examples = examples
         self.numbers = BatchNumbers(len(examples), batch_size, seed)

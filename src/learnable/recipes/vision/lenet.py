@@ -3,7 +3,7 @@
 Run it       learnable train lenet                        the embedded digits
              learnable train lenet --data mnist           at least 99.0 % of the test part, on every seed
              learnable train lenet --data ./photos        one sub-folder per class
-             learnable train lenet-sgd --data mnist       the plain way: one learning rate, no momentum
+             learnable train lenet-sgd --data mnist       the plain way: gradient descent at one learning rate
              learnable train lenet-1998 --data mnist      the paper's own parts: tanh, trained subsampling, table I
              learnable train fastnet --data mnist         a small network of today: one look at each example
 Takes        a quarter of a minute on two CPU cores, whatever the data: the number of steps is the same
@@ -40,7 +40,8 @@ def lenet_1998(info: Info) -> nn.Module:
 def fastnet(info: Info) -> nn.Module:
     channels, size, _ = pictures(info)
     model = FastNet(len(info.classes), channels, size)
-    return model.to(memory_format=torch.channels_last)  # the same numbers, in the order that convolutions like best
+    # The same numbers, in the order that convolutions like best; torch's stubs leave the argument out.
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def example(info: Info) -> tuple[Tensor, ...]:
@@ -77,17 +78,17 @@ RECIPE = Recipe(
     expected=Expected("accuracy", at_least=0.97, minutes=0.3),
     promises={
         "mnist": Expected("accuracy", at_least=0.99, minutes=0.5),
-        "fashion-mnist": Expected("accuracy", at_least=0.89, minutes=0.5),
+        "fashion-mnist": Expected("accuracy", at_least=0.88, minutes=0.5),
     },
 )
 
-# The plain way: one learning rate throughout, no momentum.
+# The plain way, as most tutorials have it: one learning rate throughout, with momentum.
 SGD = replace(
     RECIPE,
-    players=(Player(classify, sgd, learning_rate=0.01),),
+    players=(Player(classify, partial(sgd, momentum=0.9), learning_rate=0.01),),
     batch_size=64,
-    steps=6_875,  # eight times through MNIST, where it arrives at 99 %
-    expected=Expected("accuracy", at_least=0.95, minutes=0.5),
+    steps=5_000,  # as many examples as the other sees
+    expected=Expected("accuracy", at_least=0.97, minutes=0.4),
     promises={"mnist": Expected("accuracy", at_least=0.985, minutes=0.6)},
 )
 
