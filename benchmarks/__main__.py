@@ -50,7 +50,11 @@ def main() -> int:
     if unknown:
         print(f"no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(FILES)}", file=sys.stderr)
         return 2
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else f"{os.cpu_count()} cores")
+    print(
+        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+        if hasattr(os, "getloadavg")
+        else f"{os.cpu_count()} cores"
+    )
     good = True
     for name in names:
         print(name, flush=True)

@@ -23,12 +23,12 @@ def start(version: Annotated[bool, typer.Option("--version", help="Print the ver
 {commands}
 app()
 """
-COMMAND = '''
+COMMAND = """
 @app.command(epilog="Example: bare {name} x")
 def {name}(what: Annotated[str, typer.Argument(help="What.")], seed: Annotated[int, typer.Option(help="A seed.", min=0)] = 0,
            json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     "Do {name}."
-'''
+"""
 
 
 def seconds(command: list[str]) -> float:

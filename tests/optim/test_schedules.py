@@ -52,7 +52,10 @@ def test_rising_and_falling_are_torchs():
     reference = theirs(
         lambda optimizer: SequentialLR(
             optimizer,
-            [LinearLR(optimizer, 1 / rising, 1.0, total_iters=rising - 1), CosineAnnealingLR(optimizer, steps - rising)],
+            [
+                LinearLR(optimizer, 1 / rising, 1.0, total_iters=rising - 1),
+                CosineAnnealingLR(optimizer, steps - rising),
+            ],
             [rising],
         ),
         rising,

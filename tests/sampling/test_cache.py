@@ -97,6 +97,18 @@ def test_the_stream_ends_when_all_have_stopped():
     assert len(cached) <= 4
 
 
+def test_a_text_that_has_stopped_gets_nothing_else_while_the_others_go_on():
+    model, text = lively(), torch.stack(prompts(5, 5, 5))
+    free = generate(model, text, 20, greedy)[:, 5:]
+    stop = next(
+        int(token) for token in free[0] if not all((row == token).any() for row in free)
+    )  # not said by everyone
+    naive, cached = (torch.cat(list(way(model, text, 20, greedy, stop=stop)), dim=1) for way in (stream, stream_cached))
+    assert torch.equal(naive, cached)
+    end = free[0].tolist().index(stop)
+    assert end < 19 and (cached[0, end:] == stop).all() and cached.shape == (3, 20)
+
+
 def test_tokens_come_one_by_one():
     tokens = stream_cached(lively(), prompts(3), 10_000, greedy)
     assert next(tokens).shape == (1, 1)

@@ -1,5 +1,4 @@
 import builtins
-import errno
 import json
 import os
 import sys
@@ -10,9 +9,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
+from learnable.data import tensors
 from learnable.errors import WorldError
-from learnable.weights import checkpoint
-from learnable.weights.checkpoint import download, read_checkpoint, read_tensors, write_checkpoint, write_tensors
+from learnable.weights.checkpoint import download, read_checkpoint, write_checkpoint
 
 
 def state():
@@ -31,21 +30,6 @@ def test_a_folder_goes_there_and_back(tmp_path):
     assert_same(read, state())
     assert_same(read_checkpoint(tmp_path / "new" / "model.safetensors")[1], state())
     assert_same(read_checkpoint(str(tmp_path / "new"))[1], state())
-
-
-def test_views_and_transposes_are_stored_as_what_they_show(tmp_path):
-    whole = torch.randn(6, 4)
-    views = {"row": whole[1], "turned": whole.t(), "part": whole[:, 1:3], "whole": whole}
-    write_tensors(tmp_path / "file", views)
-    assert_same(read_tensors(tmp_path / "file"), views)
-
-
-def test_a_tensor_with_two_names_is_stored_once(tmp_path):
-    big = torch.randn(1000, 10)
-    write_tensors(tmp_path / "tied", {"token": big, "head": big})
-    write_tensors(tmp_path / "alone", {"token": big, "head": big.clone()})
-    assert (tmp_path / "tied").stat().st_size < 0.6 * (tmp_path / "alone").stat().st_size
-    assert_same(read_tensors(tmp_path / "tied"), {"token": big, "head": big})
 
 
 def shards(folder, **changes):
@@ -95,13 +79,6 @@ def test_a_torn_file_is_an_error_and_not_a_crash(tmp_path, share):
     file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
     with pytest.raises(WorldError, match=r"model.safetensors cannot be read, it is damaged or cut short"):
         read_checkpoint(tmp_path)
-
-
-@pytest.mark.parametrize("bytes_", [b"\xff" * 100, b"\x08" + b"\0" * 7 + b"notjson!", b"{}", b"\0" * 64])
-def test_rubbish_is_an_error_and_not_a_crash(tmp_path, bytes_):
-    (tmp_path / "x.safetensors").write_bytes(bytes_)
-    with pytest.raises(WorldError, match="cannot be read"):
-        read_tensors(tmp_path / "x.safetensors")
 
 
 def test_a_pickle_in_the_place_of_safetensors_is_called_by_its_name(tmp_path):
@@ -205,17 +182,16 @@ def test_without_the_extra_it_says_how_to_get_it(monkeypatch):
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
-    write_tensors(tmp_path / "file", {"a": torch.zeros(3)})
+    write_checkpoint(tmp_path, {}, {"a": torch.zeros(3)})
 
     def full(*_):
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
-    monkeypatch.setattr(checkpoint, "save_file", full)
+    monkeypatch.setattr(tensors, "save_file", full)
     with pytest.raises(WorldError, match="the disk is full"):
-        write_tensors(tmp_path / "file", state())
-    assert_same(read_tensors(tmp_path / "file"), {"a": torch.zeros(3)})
-    assert [file.name for file in tmp_path.iterdir()] == ["file"]
-    assert errno.ENOSPC == 28
+        write_checkpoint(tmp_path, {"kind": "new"}, state())
+    assert_same(read_checkpoint(tmp_path)[1], {"a": torch.zeros(3)})
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
 
 
 def test_saving_over_shards_is_what_is_read_next(tmp_path):

@@ -48,7 +48,7 @@ def main() -> None:
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="learnable", standalone_mode=False)
         sys.stdout.flush()
     except LearnableError as error:
         _fail(str(error), error.exit_code)

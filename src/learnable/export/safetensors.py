@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-import torch
 from torch import Tensor, nn
 
+from learnable.data import tensors
 from learnable.errors import CallError, WorldError
 from learnable.export.program import Exported, described, destination
 from learnable.files import write_aside, write_folder_aside
@@ -40,7 +40,7 @@ def to_safetensors(
             f"a folder is not overwritten: remove {path} yourself, or name a single file {path}.safetensors"
         )
     path = destination(path, path.suffix and ".safetensors", overwrite)
-    stored, tied = stored_once(model)
+    stored, tied = tensors.once(model.state_dict())
     header = {"format": "pt", **tied}
     if path.suffix:
         header |= {
@@ -57,30 +57,10 @@ def to_safetensors(
     return Exported(path, weights.stat().st_size, 0.0, ("bit for bit",))
 
 
-def stored_once(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The weights without repetition, and for each further name of a weight the first one.
-
-    >>> model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False))
-    >>> model[1].weight = model[0].weight
-    >>> stored, tied = stored_once(model)
-    >>> list(stored), tied
-    (['0.weight'], {'1.weight': '0.weight'})
-    """
-    stored: dict[str, Tensor] = {}
-    tied: dict[str, str] = {}
-    first: dict[tuple[int, torch.Size, tuple[int, ...]], str] = {}
-    for name, tensor in model.state_dict().items():
-        place = (tensor.data_ptr(), tensor.shape, tensor.stride())
-        if tensor.numel() and place in first:
-            tied[name] = first[place]
-        else:
-            first[place] = name
-            stored[name] = tensor.detach().cpu().contiguous()
-    return stored, tied
-
-
-def _write(file: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
-    content = safetensors.torch.save(tensors, header)
+def _write(file: Path, state: dict[str, Tensor], header: dict[str, str]) -> None:
+    content = safetensors.torch.save(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, header
+    )
     file.write_bytes(content)
     if file.read_bytes() != content:
         raise WorldError("what was written does not read back bit for bit; the disk may be failing. Nothing was kept.")

@@ -116,7 +116,5 @@ def _with_settings(recipe: AnyRecipe, own: Mapping[str, Setting]) -> AnyRecipe:
     def changed(settings: Mapping[str, Setting]) -> dict[str, Setting]:
         return {key: own.get(key, value) for key, value in settings.items()}
 
-    recipe = replace(
-        recipe, model_settings=changed(recipe.model_settings), data_settings=changed(recipe.data_settings)
-    )
+    recipe = replace(recipe, model_settings=changed(recipe.model_settings), data_settings=changed(recipe.data_settings))
     return replace(recipe, run_settings=changed(recipe.run_settings)) if isinstance(recipe, Program) else recipe

@@ -237,7 +237,9 @@ class Run:
         """
         if self.recipe.generate is None:
             raise CallError(f"{self.recipe_name} makes nothing; it answers: learnable predict {self.name} FILE")
-        return self.recipe.generate(self.model, self.info, prompt or "", count=count, seed=seed, temperature=temperature)
+        return self.recipe.generate(
+            self.model, self.info, prompt or "", count=count, seed=seed, temperature=temperature
+        )
 
 
 def find_folder(name: str) -> Path:

@@ -274,7 +274,8 @@ class _Keeper:
         checkpoint.restore_team(self.team, files, f"{self.run.name}/{folder.name}")
         if self.average and "average" in files:
             self.average.load_state_dict(files["average"])
-        self.best, self.best_value, self.stale = files.get("best", {}), state["best"], state["stale"]
+        self.best = {name: tensor.clone() for name, tensor in files.get("best", {}).items()}
+        self.best_value, self.stale = state["best"], state["stale"]
         step = int(state["step"])
         self.last_step = step
         if self.place.first:
@@ -356,7 +357,7 @@ def _run_program(
     if found:
         _, files, state = found
         begin, before = int(state["step"]), float(state["seconds"])
-        arrays = {name: tensor.numpy() for part in ("model", "bench") for name, tensor in files[part].items()}
+        arrays = {name: tensor.clone().numpy() for part in ("model", "bench") for name, tensor in files[part].items()}
     run.log.cut_back(begin)
     clock = Clock(before)
     last = {"step": begin, "steps": begin, "reported": -1.0}

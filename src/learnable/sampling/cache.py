@@ -75,8 +75,8 @@ def stream_cached(
             logits = cache.read(model, chosen)
         chosen = choose(logits)
         if stop is not None:
-            chosen = chosen.masked_fill(ended, stop)
-            ended = ended | (chosen == stop)
+            chosen = chosen.masked_fill(ended, stop)  # so it stays ended
+            ended = chosen == stop
         yield chosen
         text.scatter_(1, lengths[:, None], chosen)
         lengths = lengths + 1

@@ -47,8 +47,8 @@ def stream(
         with torch.inference_mode():  # inside the loop: whoever takes the tokens may want gradients of his own
             chosen = choose(model(tokens[:, -model.config.context :])[:, -1])
         if stop is not None:
-            chosen = chosen.masked_fill(ended, stop)
-            ended = ended | (chosen == stop)
+            chosen = chosen.masked_fill(ended, stop)  # so it stays ended
+            ended = chosen == stop
         yield chosen
         tokens = torch.cat([tokens, chosen], dim=1)
         if ended.all():

@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from learnable.data import tensors
 from learnable.errors import WorldError
 from learnable.files import finite, write_folder_aside
 from learnable.train.loop import Team
@@ -42,9 +41,9 @@ def save(run: Path, step: int, files: Files, state: Mapping[str, Any], keep: int
         return folder
     with write_folder_aside(folder) as aside:
         checksums = {}
-        for name, tensors in files.items():
+        for name, named in files.items():
             file = aside / f"{name}.safetensors"
-            write_tensors(file, tensors)
+            tensors.write(file, named)
             checksums[file.name] = checksum(file)
         record = finite({"step": step, **state, "checksums": checksums})
         (aside / "state.json").write_text(json.dumps(record, indent=2), encoding="utf-8")
@@ -67,7 +66,7 @@ def load(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
             raise WorldError(f"{folder.name} has lost its {name}")
         if checksum(file) != expected:
             raise WorldError(f"{folder.name}/{name} is damaged: its checksum is not the one that was written down")
-        files[file.stem] = read_tensors(file)
+        files[file.stem] = tensors.read(file)
     return files, state
 
 
@@ -117,65 +116,37 @@ def set_aside(folder: Path) -> None:
     folder.rename(target)
 
 
-# Tensors in files
+# Tensors into a model
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, str] | None = None) -> None:
-    """Write tensors as safetensors; where several names share one tensor (tied weights), under the first name."""
-    seen: set[tuple[Any, ...]] = set()
-    unique = {}
-    for name, tensor in tensors.items():
-        place = (tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
-        if tensor.numel() and place in seen:
-            continue
-        seen.add(place)
-        unique[name] = tensor.detach().cpu().contiguous()
-    save_file(unique, path, dict(about or {}))
-
-
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Read a safetensors file.
-
-    Raises:
-        WorldError: it is missing, cut short, or something else (a pickle, say).
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (OSError, SafetensorError) as error:
-        raise WorldError(
-            f"{path} cannot be read as safetensors ({error}); only safetensors files are opened"
-        ) from error
-
-
-def load_model(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+def load_model(model: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
     """Put tensors into a model, all of them, each of the right shape; a tied weight is filled by its first name.
 
     Raises:
         WorldError: tensors that are missing, left over or of another shape, named with what was expected.
     """
-    fill(model.state_dict(keep_vars=True), tensors, source)
+    fill(model.state_dict(keep_vars=True), state, source)
 
 
-def fill(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], source: str) -> None:
-    """Put tensors into those of a model's state; raises like `load_model`."""
+def fill(own: Mapping[str, Tensor], state: Mapping[str, Tensor], source: str) -> None:
+    """Put state into those of a model's state; raises like `load_model`."""
     first: dict[int, str] = {}
     for name, tensor in own.items():
         first.setdefault(id(tensor), name)
-    expected = {name: tensor for name, tensor in own.items() if first[id(tensor)] == name or name in tensors}
-    wrong = [f"missing {name} of shape {tuple(t.shape)}" for name, t in expected.items() if name not in tensors]
-    wrong += [f"unknown {name} of shape {tuple(t.shape)}" for name, t in tensors.items() if name not in expected]
+    expected = {name: tensor for name, tensor in own.items() if first[id(tensor)] == name or name in state}
+    wrong = [f"missing {name} of shape {tuple(t.shape)}" for name, t in expected.items() if name not in state]
+    wrong += [f"unknown {name} of shape {tuple(t.shape)}" for name, t in state.items() if name not in expected]
     wrong += [
-        f"{name}: expected shape {tuple(tensor.shape)}, came {tuple(tensors[name].shape)}"
+        f"{name}: expected shape {tuple(tensor.shape)}, came {tuple(state[name].shape)}"
         for name, tensor in expected.items()
-        if name in tensors and tensors[name].shape != tensor.shape
+        if name in state and state[name].shape != tensor.shape
     ]
     if wrong:
         more = f"; and {len(wrong) - 4} more" if len(wrong) > 4 else ""
         raise WorldError(f"{source} does not fit the model: {'; '.join(wrong[:4])}{more}")
     with torch.no_grad():
         for name, tensor in expected.items():
-            tensor.copy_(tensors[name])
+            tensor.copy_(state[name])
 
 
 def checksum(path: Path) -> str:
@@ -267,11 +238,11 @@ def _placed(value: Tensor, parameter: Tensor) -> Tensor:
     return value.to(parameter.device).clone()
 
 
-def _restore_sharded(team: Team, tensors: Mapping[str, Tensor]) -> None:
+def _restore_sharded(team: Team, state: Mapping[str, Tensor]) -> None:
     from torch.distributed.tensor import distribute_tensor
 
     own = team.bare.state_dict()
-    tied = {name: tensors[name] for name in own if name in tensors}
+    tied = {name: state[name] for name in own if name in state}
     with torch.no_grad():
         for name, tensor in own.items():
             if name not in tied:

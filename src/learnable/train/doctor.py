@@ -143,9 +143,15 @@ class Record:
             before = row["step"]
         return [distance / (far[-1] or 1.0) for distance in far]
 
-    def between(self, begin: float, end: float) -> float:
+    @cached_property
+    def passed(self) -> list[float]:
+        """How far along the run each row is, from 0 to 1, counted in steps."""
+        steps = [step for step, _ in self.curve("loss")]
+        return [step / steps[-1] for step in steps]
+
+    def between(self, begin: float, end: float, along: list[float]) -> float:
         """The mean loss over a stretch of the way, both ends as shares of it."""
-        inside = [loss for loss, far in zip(self.losses, self.travelled, strict=True) if begin < far <= end]
+        inside = [loss for loss, far in zip(self.losses, along, strict=True) if begin < far <= end]
         return mean(inside) if inside else math.nan
 
     @property
@@ -263,29 +269,34 @@ def does_not_learn(record: Record) -> Numbers | None:
     return None
 
 
-def still_falling(record: Record) -> Numbers | None:
+def still_falling(record: Record, along: list[float]) -> Numbers | None:
     """The last quarter of the way brought a good part of all that was gained, and the last tenth is still at it."""
-    if len(record.losses) < 20 or not record.finished or does_not_learn(record) or saw_tooth(record):
+    if does_not_learn(record) or saw_tooth(record):
         return None
-    gained = record.start - record.between(0.9, 1.0)
-    quarter = record.between(0.5, 0.75) - record.between(0.75, 1.0)
-    tenth = record.between(0.8, 0.9) - record.between(0.9, 1.0)
+    gained = record.start - record.between(0.9, 1.0, along)
+    quarter = record.between(0.5, 0.75, along) - record.between(0.75, 1.0, along)
+    tenth = record.between(0.8, 0.9, along) - record.between(0.9, 1.0, along)
     if gained > 0 and quarter > 0.15 * gained and tenth > 0.03 * gained:
-        first, second = record.start - record.between(0.4, 0.6), record.between(0.4, 0.6) - record.between(0.9, 1.0)
-        return {"quarter": quarter, "gained": gained, "share": quarter / gained, "first": first, "second": second}
+        return {"quarter": quarter, "gained": gained, "share": quarter / gained}
     return None
 
 
 def too_low(record: Record) -> Numbers | None:
     """A straight line down: the second half brought about as much as the first, and little is gained yet."""
-    found = still_falling(record)
-    if found and found["second"] > 0.6 * found["first"] and record.end > 0.5 * record.start:
-        return found
+    if len(record.losses) < 20 or not record.finished or not still_falling(record, record.travelled):
+        return None
+    middle, end = record.between(0.4, 0.6, record.travelled), record.between(0.9, 1.0, record.travelled)
+    first, second = record.start - middle, middle - end
+    if second > 0.6 * first and record.end > 0.5 * record.start:
+        return {"first": first, "second": second}
     return None
 
 
 def too_slow(record: Record) -> Numbers | None:
-    return None if too_low(record) else still_falling(record)
+    """Counted in steps, unlike the check before: a schedule that ends at zero ends a fall, and is meant to."""
+    if len(record.losses) < 20 or not record.finished or too_low(record):
+        return None
+    return still_falling(record, record.passed)
 
 
 def overfits(record: Record) -> Numbers | None:
@@ -383,7 +394,7 @@ CHECKS = (
     ),
     Check(
         "learns too slowly", too_slow,
-        "the last quarter of the way still brought {quarter:.3g} of the {gained:.3g} gained in all ({share:.0%})",
+        "the last quarter of the steps still brought {quarter:.3g} of the {gained:.3g} gained in all ({share:.0%})",
         "train for more steps (two or three times as many), or raise the learning rate; the schedule ended too early",
     ),
     Check(

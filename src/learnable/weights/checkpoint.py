@@ -5,17 +5,15 @@ it is opened; it is read only if asked for, and then by a reader that knows tens
 """
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from learnable.data import tensors
 from learnable.errors import CallError, WorldError
 from learnable.files import write_aside, write_json
 
@@ -37,13 +35,13 @@ def read_checkpoint(place: str | Path, *, allow_pickle: bool = False) -> tuple[d
     """
     path = Path(place).expanduser()
     if path.is_file():
-        return _read_json(path.with_name("config.json")), read_tensors(path)
+        return _read_json(path.with_name("config.json")), tensors.read(path)
     folder = path if path.is_dir() else download(str(place))
     config = _read_json(folder / "config.json")
     if (folder / WHOLE).is_file():
-        return config, read_tensors(folder / WHOLE)
+        return config, tensors.read(folder / WHOLE)
     if (folder / SHARDS).is_file():
-        return config, _read_shards(folder / SHARDS, read_tensors)
+        return config, _read_shards(folder / SHARDS, tensors.read)
     pickles = [folder / name for name in (PICKLE, PICKLE_SHARDS) if (folder / name).is_file()]
     if not pickles:
         raise WorldError(f"expected {WHOLE} or {SHARDS} in {folder}, came {_listed(folder)}")
@@ -55,54 +53,14 @@ def read_checkpoint(place: str | Path, *, allow_pickle: bool = False) -> tuple[d
     return config, _read_shards(pickles[0], _read_pickle)
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of one safetensors file, mapped into memory. Tied ones that were stored once are there under each name.
-
-    Raises:
-        WorldError: no such file, cut short, damaged, or no safetensors file at all.
-    """
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no dict)
-            tied = json.loads((file.metadata() or {}).get("tied", "{}"))
-        return state | {name: state[kept] for name, kept in tied.items()}
-    except FileNotFoundError as error:
-        raise WorldError(f"there is no file {path}") from error
-    except (SafetensorError, OSError, ValueError, KeyError, AttributeError) as error:
-        kind = "a pickle, not safetensors" if _is_pickle(path) else "damaged or cut short"
-        raise WorldError(f"{path} cannot be read, it is {kind} ({error}). Fetch it again, or save it again.") from error
-
-
-def write_tensors(path: Path, state: Mapping[str, Tensor]) -> None:
-    """Replace `path` by a safetensors file, in one step. A tensor that has two names (a tied head) is stored once.
-
-    Raises:
-        WorldError: the disk is full or the folder cannot be written to; `path` is as it was.
-    """
-    first: dict[tuple[Any, ...], str] = {}
-    tied = {}
-    for name, tensor in state.items():
-        memory = (tensor.device, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
-        kept = first.setdefault(memory, name) if tensor.numel() else name
-        if kept != name:
-            tied[name] = kept
-    stored = {name: _alone(tensor) for name, tensor in state.items() if name not in tied}
-    metadata = {"format": "pt"} | ({"tied": json.dumps(tied)} if tied else {})
-    with write_aside(path) as aside:
-        try:
-            save_file(stored, aside, metadata)
-        except SafetensorError as error:  # it wraps the system's errors into words; the number is what we need
-            code = re.search(r"os error (\d+)", str(error))
-            raise OSError(int(code[1]), os.strerror(int(code[1]))) if code else error from error
-
-
 def write_checkpoint(folder: Path, config: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
     """Write `config.json` and `model.safetensors`, each in one step; shards of an earlier save are removed.
 
     Raises:
         WorldError: the disk is full or the folder cannot be written to.
     """
-    write_tensors(folder / WHOLE, state)
+    with write_aside(folder / WHOLE) as aside:
+        tensors.write(aside, state)
     write_json(folder / "config.json", dict(config))
 
 
@@ -139,12 +97,12 @@ def _read_shards(index: Path, read: Any) -> dict[str, Tensor]:
     for file in sorted(set(places.values())):
         if Path(file).name != file:
             raise WorldError(f"{index} points out of its folder, to {file}; that is no shard")
-        tensors = read(index.with_name(file))
+        shard = read(index.with_name(file))
         for name in (name for name, place in places.items() if place == file):
-            if name not in tensors:
+            if name not in shard:
                 raise WorldError(f"{index.name} says that {name} is in {file}, and it is not; fetch the folder again")
-            state[name] = tensors[name]
-        if extra := [name for name in tensors if name not in places]:
+            state[name] = shard[name]
+        if extra := [name for name in shard if name not in places]:
             raise WorldError(
                 f"{file} holds {', '.join(extra[:3])}, which {index.name} does not name; fetch the folder again"
             )
@@ -177,21 +135,6 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise WorldError(f"expected an object in {path}, came {type(value).__name__}")
     return value
-
-
-def _is_pickle(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(2) in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
-    except OSError:
-        return False
-
-
-def _alone(tensor: Tensor) -> Tensor:
-    """A tensor with memory of its own, row by row, as the format wants it."""
-    plain = tensor.detach().cpu().contiguous()
-    whole = plain.numel() * plain.element_size() == plain.untyped_storage().nbytes()
-    return plain if whole else plain.clone()
 
 
 def _listed(folder: Path) -> str:
