@@ -7,8 +7,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from disk import small_disk
 
+from disk import small_disk
 from learnable.errors import WorldError
 from learnable.files import finite, write_aside, write_folder_aside, write_json, write_text
 

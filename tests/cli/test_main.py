@@ -7,17 +7,34 @@ import subprocess
 import sys
 
 import pytest
-from toy import install
 
 from learnable import __version__
 from learnable.cli.main import app
+from toy import install
 
 COMMANDS = sorted(command.name or command.callback.__name__ for command in app.registered_commands)  # type: ignore[union-attr]
 
 
 def test_the_commands_are_those_that_the_documents_name():
-    assert COMMANDS == sorted(
-        "train runs evaluate predict generate verify export serve doctor list topic path new".split()
+    assert (
+        sorted(
+            [
+                "train",
+                "runs",
+                "evaluate",
+                "predict",
+                "generate",
+                "verify",
+                "export",
+                "serve",
+                "doctor",
+                "list",
+                "topic",
+                "path",
+                "new",
+            ]
+        )
+        == COMMANDS
     )
 
 

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from disk import small_disk
-from toy import RECIPE, classify, install
 
+from disk import small_disk
 from learnable.errors import WorldError
 from learnable.optim.schedules import constant
 from learnable.runs import training, verification
 from learnable.runs.run import Run
 from learnable.train import checkpoint
 from learnable.train.recipe import Player
+from toy import RECIPE, classify, install
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ import torch
 
 from learnable.train import checkpoint
 
-SMALL = "autodiff --steps 2500 --hidden 16 --batch-size 16".split()
+SMALL = ["autodiff", "--steps", "2500", "--hidden", "16", "--batch-size", "16"]
 
 
 class Kill(NamedTuple):

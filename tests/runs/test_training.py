@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from toy import RECIPE, adamw, classify, install
 
 from learnable.errors import CallError, WorldError
 from learnable.optim.schedules import constant
@@ -14,6 +13,7 @@ from learnable.runs import training
 from learnable.runs.run import Run
 from learnable.train import checkpoint
 from learnable.train.recipe import Player
+from toy import RECIPE, adamw, classify, install
 
 
 @pytest.fixture(autouse=True)
@@ -78,9 +78,8 @@ class StopAt:
 def test_a_stopped_run_goes_on_bit_for_bit(stop, changes, monkeypatch):
     install(monkeypatch, replace(RECIPE, **changes))
     whole = training.start("toy", {"seed": 5})
-    with monkeypatch.context() as patch:
-        with pytest.raises(training.Stopped) as stopped:
-            training.start("toy", {"seed": 5}, StopAt(stop, patch))
+    with monkeypatch.context() as patch, pytest.raises(training.Stopped) as stopped:
+        training.start("toy", {"seed": 5}, StopAt(stop, patch))
     run = stopped.value.run
     assert run.status == "stopped"
     again = training.resume(run.name)
@@ -99,9 +98,8 @@ def test_resuming_a_finished_run_changes_nothing():
 
 
 def interrupted(monkeypatch, stop=25):
-    with monkeypatch.context() as patch:
-        with pytest.raises(training.Stopped) as stopped:
-            training.start("toy", {"seed": 5}, StopAt(stop, patch))
+    with monkeypatch.context() as patch, pytest.raises(training.Stopped) as stopped:
+        training.start("toy", {"seed": 5}, StopAt(stop, patch))
     return stopped.value.run
 
 
@@ -180,13 +178,15 @@ def test_patience_stops_early_and_keeps_the_best(monkeypatch):
 
 def test_a_batch_larger_than_the_data_is_cut_and_said(monkeypatch):
     class Heard(training.Nobody):
-        told: list = []
+        def __init__(self):
+            self.told = []
 
         def notice(self, message):
             self.told.append(message)
 
-    training.start("toy", {"count": 20}, Heard())
-    assert "only 20 examples to train on: the batch is 20, not 32" in Heard.told[0]
+    heard = Heard()
+    training.start("toy", {"count": 20}, heard)
+    assert "only 20 examples to train on: the batch is 20, not 32" in heard.told[0]
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,9 @@ def test_what_is_no_picture_is_a_400():
         refused(ask(app, "POST", "/predict", content=content, headers=PNG), 400)
     refused(ask(app, "POST", "/predict", json={"image": "not base64!"}), 400)
     refused(ask(app, "POST", "/predict", json={"image": "ä"}), 400)
+    assert "base64" in refused(
+        ask(app, "POST", "/predict", json={"image": base64.b64encode(png()).decode() + "!"}), 400
+    )
     refused(ask(app, "POST", "/predict", json={"image": base64.b64encode(b"hello").decode()}), 400)
 
 

@@ -155,7 +155,12 @@ def test_a_run_that_was_written_to_disk_says_the_same(digits):
     found = diagnose(rows, FACTS)
     assert found[0].name == "diverged"
     assert "step 150" in found[0].evidence
-    assert len(found) == 1, "what comes after the divergence must not be read as a curve"
+    assert len(found) == 1
+
+
+def test_a_curve_that_diverged_is_not_read_on(digits):
+    """That it also learns nothing is true, and no news; the leap at its start is the cause."""
+    assert names(trained(digits, SGD, 30.0, every=10)) == ["diverged", "learning rate too high"]
 
 
 def test_early_stopping_is_advised_where_validation_was_best(digits):
