@@ -65,3 +65,9 @@ def test_a_read_only_disk_is_said(monkeypatch):
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(WorldError, match=r"cannot be made \(Read-only file system\)"):
         home()
+
+
+def test_a_user_without_a_home_is_told_what_to_do(monkeypatch):
+    monkeypatch.setenv("LEARNABLE_HOME", "~nobody-of-this-name/learnable")
+    with pytest.raises(WorldError, match="there is no home folder .*; set LEARNABLE_HOME"):
+        home()

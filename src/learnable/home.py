@@ -17,7 +17,11 @@ def home() -> Path:
     Raises:
         WorldError: the folder cannot be made, read or written.
     """
-    return _usable(Path(os.environ.get("LEARNABLE_HOME") or "~/learnable").expanduser().absolute())
+    try:
+        folder = Path(os.environ.get("LEARNABLE_HOME") or "~/learnable").expanduser().absolute()
+    except RuntimeError as error:  # ~nobody, or a user without a home
+        raise WorldError(f"there is no home folder ({error}); set LEARNABLE_HOME to a folder of your own.") from error
+    return _usable(folder)
 
 
 def runs_folder() -> Path:

@@ -54,6 +54,7 @@ def test_people_read_the_same(learnable):
     [
         ("", 2, "expected a recipe to train, say 'learnable train lenet', or --resume RUN"),
         ("lenett", 2, "no recipe 'lenett'; did you mean 'lenet'?"),
+        ("--hidden 3 toy", 2, "expected a recipe to train, say 'learnable train lenet'"),
         ("toy extra", 2, "expected a flag, came 'extra'; 'learnable train toy --help' lists them"),
         ("toy --hiden 3", 2, "no flag of recipe toy: '--hiden'; did you mean '--hidden'?"),
         ("toy --hidden", 2, "--hidden needs a value, say --hidden 8"),
@@ -316,7 +317,7 @@ def begin(home, *words):
 @pytest.mark.parametrize(
     "number, words",
     [
-        (signal.SIGINT, ["autodiff", "--steps", 4000, "--hidden", 8, "--batch-size", 16]),
+        (signal.SIGINT, ["autodiff", "--steps", 2000, "--hidden", 8, "--batch-size", 16]),
         (signal.SIGTERM, ["lenet", "--size", 16, "--steps", 300, "--batch-size", 16, "--every", 50]),
     ],
 )
@@ -329,7 +330,7 @@ def test_a_signal_saves_and_the_run_goes_on_bit_for_bit(learnable, home, tmp_pat
     assert "stopped and saved; go on with: learnable train --resume" in err and "Traceback" not in err
     run = Run(Path(first["run"]))
     assert run.status == "stopped" and checkpoint.steps_saved(run.folder)
-    assert json.loads(out.splitlines()[-1])["step"] == checkpoint.steps_saved(run.folder)[0] < first["steps"] or 4000
+    assert json.loads(out.splitlines()[-1])["step"] == checkpoint.steps_saved(run.folder)[0] < 2000
     assert learnable("train", "--resume", run.folder).code == 0
     whole = learnable("train", *words, "--json").json[-1]
     ends = [checkpoint.latest(folder, print) for folder in (run.folder, Path(whole["run"]))]

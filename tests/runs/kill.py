@@ -64,15 +64,14 @@ class Trial:
         return float(json.loads(lines[-1])["seconds"])
 
     def kill(self, after: float) -> bool:
-        """Start, wait for the first sign of training, then so many seconds, and kill; whether it was still alive."""
+        """Start, wait for the first sign of training, then so many seconds, and kill; whether it was still at it."""
         process = self.begin()
         assert process.stdout is not None
         process.stdout.readline()  # the line that says that it has begun
         time.sleep(after)
-        alive = process.poll() is None
         process.kill()
         process.communicate()
-        return alive
+        return self.folder is None or '"finished"' not in (self.folder / "run.json").read_text(encoding="utf-8")
 
     def end(self) -> tuple[dict[str, dict[str, torch.Tensor]], list[dict[str, object]], dict[str, object]]:
         """What there is to compare: every tensor of the last checkpoint, the rows without their times, the record."""
@@ -104,7 +103,7 @@ def torture(words: list[str], times: int, seed: int, folder: Path) -> tuple[list
     ends: list[bool] = []
     while len(kills) < times:
         trial = Trial(words, folder / f"killed-{len(ends)}")
-        while len(kills) < times and trial.kill(after := chance.uniform(0, 0.6 * seconds)):
+        while len(kills) < times and trial.kill(after := chance.uniform(0, 0.4 * seconds)):
             kills.append(look(trial, len(ends), after))
         trial.finish()
         ends.append(same(whole, trial))

@@ -17,7 +17,9 @@ def test_no_wishes_change_nothing():
 
 
 def test_wishes_are_granted():
-    found = configure("toy", RECIPE, {"batch_size": 8, "clip": 1.0, "average": 0.9, "patience": 2, "every": 3, "hidden": 5})
+    found = configure(
+        "toy", RECIPE, {"batch_size": 8, "clip": 1.0, "average": 0.9, "patience": 2, "every": 3, "hidden": 5}
+    )
     assert (found.batch_size, found.clip, found.average, found.patience, found.every) == (8, 1.0, 0.9, 2, 3)
     assert found.model_settings == {"hidden": 5} and found.data_settings == {"count": 256}
     assert RECIPE.model_settings == {"hidden": 8}

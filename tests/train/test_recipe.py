@@ -60,7 +60,8 @@ def test_recipes_are_frozen_and_varied_by_replacing():
 def test_settings_are_those_of_data_model_and_run():
     assert RECIPE.settings == {"count": 256, "hidden": 8}
     assert isinstance(AUTODIFF, Program)
-    assert AUTODIFF.settings == {"hidden": 64, "steps": 1500, "batch_size": 64, "learning_rate": 0.1, "momentum": 0.9}
+    assert AUTODIFF.settings == {**AUTODIFF.data_settings, **AUTODIFF.model_settings, **AUTODIFF.run_settings}
+    assert {"hidden", "steps", "batch_size", "learning_rate", "momentum"} <= set(AUTODIFF.settings)
 
 
 def test_smoke_is_the_same_run_a_few_steps_long():

@@ -303,6 +303,10 @@ def _curves(rows: list[dict[str, Any]]) -> dict[str, list[float | None]]:
     return curves
 
 
+def _difference(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else after - before
+
+
 def compare_runs(first: str, second: str, json: bool) -> None:
     """Two runs, and all that differ from them by the seed alone, compared seed by seed."""
     from learnable.runs.comparison import compare
@@ -316,7 +320,7 @@ def compare_runs(first: str, second: str, json: bool) -> None:
               "interval": c.interval, "p_value": c.p_value, "verdict": c.verdict})  # fmt: skip
         return
     rows = [
-        (seed, number(a.get(seed)), number(b.get(seed)), number(b[seed] - a[seed]) if seed in a and seed in b else "–")
+        (seed, number(a.get(seed)), number(b.get(seed)), number(_difference(a.get(seed), b.get(seed))))
         for seed in sorted({*a, *b})
     ]
     say(f"{sides.metric} on the test part")

@@ -18,7 +18,7 @@ class Sides:
 
     metric: str
     names: tuple[str, str]
-    values: tuple[dict[int, float], dict[int, float]]
+    values: tuple[dict[int, float | None], dict[int, float | None]]
     comparison: Comparison
 
 
@@ -58,7 +58,7 @@ def siblings(run: Run) -> list[Run]:
     return [alike[seed] for seed in sorted(alike)]
 
 
-def _by_seed(run: Run, metric: str) -> dict[int, float]:
+def _by_seed(run: Run, metric: str) -> dict[int, float | None]:
     return {each.seed: each.record["metrics"][metric] for each in siblings(run)}
 
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import learnable
 from learnable.errors import CallError
 from learnable.export.program import Exported
 from learnable.runs.run import Run
@@ -19,7 +18,6 @@ def leave(run: Run, to: str, path: Path, *, overwrite: bool = False) -> Exported
     """
     recipe = run.recipe
     about = {
-        "learnable": learnable.__version__,
         "run": run.name,
         "recipe": run.recipe_name,
         "data": run.info.data,

@@ -253,10 +253,14 @@ def find_folder(name: str) -> Path:
         return found[-1]
     if len(parts) == 2 and parts[0] in recipes and (runs_folder() / name).is_dir():
         return runs_folder() / name
-    folder = Path(name).expanduser()
     try:
+        folder = Path(name).expanduser()
         there_is = folder.is_dir()
-    except (OSError, ValueError) as error:  # longer than names can be, a folder that may not be looked into
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+    ) as error:  # nobody of that name, longer than names can be, a folder that may not be looked into
         raise WorldError(f"the path {name[:200]!r} cannot be used ({error})") from error
     if there_is:
         if not (folder / "run.json").is_file() and not checkpoint.steps_saved(folder):

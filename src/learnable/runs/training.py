@@ -13,13 +13,14 @@ from torch import Tensor
 
 from learnable import catalog
 from learnable.data.examples import Data, Examples
-from learnable.errors import CallError, LearnableError, WorldError
+from learnable.errors import CallError, WorldError
 from learnable.optim.average import Average
 from learnable.runs.configure import Overrides, configure
 from learnable.runs.interrupt import asked_to_stop
 from learnable.runs.run import Run, machine
 from learnable.train import checkpoint
 from learnable.train.batches import Batches, stream
+from learnable.train.doctor import Diverged
 from learnable.train.loop import Team, train
 from learnable.train.machine import Machine
 from learnable.train.recipe import AnyRecipe, Metrics, Program, Recipe
@@ -55,10 +56,6 @@ class Stopped(Exception):
     def __init__(self, run: Run):
         super().__init__(run.name)
         self.run = run
-
-
-class Diverged(LearnableError):
-    """The loss is no longer a number."""
 
 
 def start(name: str, overrides: Overrides | None = None, show: Show | None = None) -> Run:
@@ -211,7 +208,7 @@ def _train(
         if average:
             average.update()
         milestone = step % recipe.every == 0 or step == steps
-        if not (milestone or step % often == 0):
+        if not (milestone or step % often == 0 or step == 1):
             continue
         stopping = place.any(interrupted())
         row: Row = {

@@ -33,8 +33,8 @@ class Outcome:
     data: str
     metric: str
     expected: str
-    values: dict[str, float]  # by seed
-    metrics: dict[str, dict[str, float]]  # all of them, by seed
+    values: dict[str, float | None]  # by seed; None where it came out as no number
+    metrics: dict[str, dict[str, float | None]]  # all of them, by seed
     seconds: list[float]
     kept: bool
     runs: list[str]
@@ -43,17 +43,25 @@ class Outcome:
     date: str
 
     @property
-    def mean(self) -> float:
-        return statistics.fmean(self.values.values())
+    def known(self) -> list[float]:
+        """The values that are numbers."""
+        return [value for value in self.values.values() if value is not None]
+
+    @property
+    def mean(self) -> float | None:
+        return statistics.fmean(self.known) if self.known else None
 
     @property
     def spread(self) -> float:
         """Standard deviation over the seeds; 0 for one seed."""
-        return statistics.stdev(self.values.values()) if len(self.values) > 1 else 0.0
+        return statistics.stdev(self.known) if len(self.known) > 1 else 0.0
 
     @property
-    def worst(self) -> float:
-        return (min if "≥" in self.expected else max)(self.values.values())
+    def worst(self) -> float | None:
+        """Nothing is worse than a seed that came to no number."""
+        if len(self.known) < len(self.values):
+            return None
+        return (min if "≥" in self.expected else max)(self.known)
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "mean": self.mean, "spread": self.spread}

@@ -49,6 +49,8 @@ def save(run: Path, step: int, files: Files, state: Mapping[str, Any], keep: int
         (aside / "state.json").write_text(json.dumps(record, indent=2), encoding="utf-8")
     for old in steps_saved(run)[keep:]:
         shutil.rmtree(run / f"step-{old}", ignore_errors=True)
+    for stray in run.glob(".step-*.part"):  # of a process that was killed while it wrote
+        shutil.rmtree(stray, ignore_errors=True)
     return folder
 
 

@@ -48,8 +48,10 @@ def move(seat: "Seat", team: "Team", micro_batches: Sequence[Batch], share: floa
             for name, value in parts.items():
                 value = value.detach() / len(micro_batches)
                 losses[name] = losses[name] + value if name in losses else value
+    norm = nn.utils.get_total_norm([parameter.grad for parameter in seat.parameters if parameter.grad is not None])
     if clip is not None:
-        losses["gradient_norm"] = nn.utils.clip_grad_norm_(seat.parameters, clip)
+        nn.utils.clip_grads_with_norm_(seat.parameters, clip, norm)
+    losses["gradient_norm"] = norm  # before clipping: what the doctor reads
     seat.optimizer.step()
     for parameter in team.parameters:
         parameter.grad = None
