@@ -1,10 +1,10 @@
 import pytest
-from toy import install
 
 from learnable.data.examples import Info
 from learnable.errors import CallError
 from learnable.runs.comparison import compare, siblings
 from learnable.runs.run import Run
+from toy import install
 
 
 @pytest.fixture(autouse=True)

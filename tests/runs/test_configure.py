@@ -2,11 +2,11 @@ import math
 from dataclasses import replace
 
 import pytest
-from toy import RECIPE
 
 from learnable import catalog
 from learnable.errors import CallError
 from learnable.runs.configure import LIMITS, configure, flag, parse_settings
+from toy import RECIPE
 
 PROGRAM = catalog.load(catalog.recipe_row("autodiff")[1])
 

@@ -1,13 +1,13 @@
 from dataclasses import replace
 
 import pytest
-from toy import RECIPE, classify, install
 
 from learnable.optim.schedules import constant
 from learnable.runs import training
 from learnable.runs.health import examine
 from learnable.runs.run import Run
 from learnable.train.recipe import Player
+from toy import RECIPE, classify, install
 
 
 def test_a_healthy_run_has_nothing(monkeypatch):

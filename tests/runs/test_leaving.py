@@ -4,12 +4,12 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors import safe_open
-from toy import RECIPE, install
 
 from learnable.errors import CallError, WorldError
 from learnable.runs import training
 from learnable.runs.leaving import SUFFIXES, leave
 from learnable.runs.run import Run
+from toy import RECIPE, install
 
 EXPORTED = replace(RECIPE, example=lambda info: (torch.zeros(2, info.width),), inputs=("point",))
 

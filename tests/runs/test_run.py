@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from toy import RECIPE, install, points
 
 from learnable.data.examples import Info
 from learnable.errors import CallError, WorldError
@@ -14,6 +13,7 @@ from learnable.runs import run as module
 from learnable.runs import training
 from learnable.runs.run import FORMAT, Run, find_folder, machine, runs, versions
 from learnable.train import checkpoint
+from toy import RECIPE, install, points
 
 
 @pytest.fixture(autouse=True)

@@ -4,13 +4,13 @@ import sys
 from dataclasses import replace
 
 import pytest
-from toy import RECIPE, install
 
 from learnable.errors import WorldError
 from learnable.runs import training, verification
 from learnable.runs.run import Run
 from learnable.runs.verification import NoPromise, promise, result, save, verify
 from learnable.train.recipe import Expected
+from toy import RECIPE, install
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +100,7 @@ def test_a_training_is_a_process_of_its_own(monkeypatch):
     run = training.start("toy", {"smoke": True})
     asked = answer(monkeypatch, 0, '{"step": 1}\n' + json.dumps({"run": str(run.folder)}) + "\n", "")
     assert verification._train("toy", 3, "mnist").folder == run.folder
-    assert asked == [[sys.executable, *"-m learnable train toy --seed 3 --json --data mnist".split()]]
+    assert asked == [[sys.executable, *["-m", "learnable", "train", "toy", "--seed", "3", "--json", "--data", "mnist"]]]
 
 
 def test_a_training_that_fails_says_why(monkeypatch):

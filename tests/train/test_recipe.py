@@ -2,11 +2,11 @@ import math
 from dataclasses import FrozenInstanceError, replace
 
 import pytest
-from toy import RECIPE
 
 from learnable import catalog
 from learnable.optim.schedules import constant
 from learnable.train.recipe import Expected, Player, Program, Recipe, smoke
+from toy import RECIPE
 
 AUTODIFF = catalog.load(catalog.recipe_row("autodiff")[1])
 

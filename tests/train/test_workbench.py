@@ -1,7 +1,7 @@
 import numpy as np
-from toy import points
 
 from learnable.train.workbench import Workbench
+from toy import points
 
 
 def test_by_itself_it_shows_nothing_keeps_nothing_and_never_stops(capfd):

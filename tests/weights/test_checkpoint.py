@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from learnable.data import tensors
+from learnable import tensors
 from learnable.errors import WorldError
 from learnable.weights.checkpoint import download, read_checkpoint, write_checkpoint
 

@@ -15,7 +15,7 @@ from learnable.errors import CallError, LearnableError, WorldError
 def train(recipe: str | None, asked: dict[str, Any], words: list[str], resume: str | None, json: bool) -> None:
     """Train, or go on with a run; then say what came out and what to do with it."""
     if recipe is not None and recipe.startswith("-"):  # a flag that Typer does not know, and no recipe before it
-        recipe, words = None, [recipe, *words]
+        words, recipe = [recipe, *words], None
     if resume is None and recipe is None:
         raise CallError(
             "expected a recipe to train, say 'learnable train lenet', or --resume RUN; 'learnable list recipes' shows them"

@@ -29,13 +29,13 @@ def tape(result: Tensor) -> str:
 
 
 def dot(result: Tensor) -> str:
-    """The graph in Graphviz's language (`dot -Tsvg` draws it): a box for each tensor, an arrow from each of its inputs.
+    r"""The graph in Graphviz's language (`dot -Tsvg` draws it): a box for each tensor, an arrow from each of its inputs.
 
     >>> print(dot(Tensor(0.0, requires_grad=True, name="x").exp()))
     digraph {
       rankdir=LR; node [shape=box, fontname=monospace]
-      n0 [label="x\\n0."]
-      n1 [label="v1 = exp(x)\\n1."]
+      n0 [label="x\n0."]
+      n1 [label="v1 = exp(x)\n1."]
       n0 -> n1
     }
     """

@@ -12,7 +12,7 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor, nn
 
-from learnable.data import tensors
+from learnable import tensors
 from learnable.errors import CallError, WorldError
 from learnable.export.program import Exported, described, destination
 from learnable.files import write_aside, write_folder_aside

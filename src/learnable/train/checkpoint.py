@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from learnable.data import tensors
+from learnable import tensors
 from learnable.errors import WorldError
 from learnable.files import finite, write_folder_aside
 from learnable.train.loop import Team

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from learnable.data import tensors
+from learnable import tensors
 from learnable.errors import CallError, WorldError
 from learnable.files import write_aside, write_json
 

@@ -28,6 +28,12 @@ from learnable.weights.table import translate, untranslate
 
 @dataclass(frozen=True)
 class GPTConfig:
+    """What may be chosen of the architecture; the rest follows from it.
+
+    >>> GPTConfig(depth=12, width=768, heads=12).head_width
+    64
+    """
+
     depth: int  # blocks
     width: int  # channels per token
     heads: int

@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from learnable.data import tensors
+from learnable import tensors
 from learnable.errors import WorldError
 
 
