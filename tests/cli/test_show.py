@@ -1,7 +1,6 @@
 import io
 import json
 import math
-import sys
 from types import SimpleNamespace
 
 import pytest
@@ -23,8 +22,7 @@ class Terminal(io.StringIO):
 def terminal(monkeypatch):
     """Both outputs are a terminal of 80 columns."""
     out, err = Terminal(), Terminal()
-    monkeypatch.setattr(sys, "stdout", out)
-    monkeypatch.setattr(sys, "stderr", err)
+    monkeypatch.setattr(show, "sys", SimpleNamespace(stdout=out, stderr=err))
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
@@ -55,7 +53,7 @@ def test_piped_a_table_has_tabs_and_no_marks(capsys):
 
 
 def test_in_a_terminal_a_table_fits_and_loses_nothing(terminal):
-    table(("name", "value"), [("x" * 200, 1), ("[bold]", 22)], numbers=("value",))
+    table(("name", "text", "value"), [("a", "x" * 200, 1), ("[bold]", "", 22)], numbers=("value",))
     lines = terminal.out.getvalue().splitlines()
     assert terminal.out.getvalue().count("x") == 200 and "[bold]" in terminal.out.getvalue()
     assert len(lines) > 3

@@ -2,7 +2,10 @@
 
 import json
 import math
+import os
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -227,3 +230,16 @@ def test_settings_reach_model_and_data():
 
 def test_smoke_is_a_matter_of_steps():
     assert training.start("toy", {"smoke": True}).record["steps"] == 4
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="kill -9 is POSIX's")
+def test_a_run_that_is_killed_again_and_again_ends_where_the_untouched_one_does(tmp_path):
+    """Three times only; `python tests/runs/kill.py --times 30` is for those who want to know."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    try:
+        from kill import SMALL, torture
+    finally:
+        sys.path.pop(0)
+    kills, ends = torture(SMALL, 3, seed=0, folder=tmp_path)
+    assert len(kills) == 3 and ends and all(ends)

@@ -34,6 +34,10 @@ def predict(name: str, files: list[Path], json: bool) -> None:
         likely = sorted(answer["probabilities"].items(), key=lambda item: -item[1])[:3]
         rows.append((answer["file"], answer["prediction"], "  ".join(f"{key} {value:.1%}" for key, value in likely)))
     table(("file", "prediction", "most likely"), rows)
+    for answer in answers:
+        if "attention" in answer:
+            looked = "  ".join(f"{word} {weight:.0%}" for word, weight in answer["attention"].items() if weight >= 0.005)
+            say(f"{answer['file']}: it looked at  {looked}")
 
 
 def _one_by_one(answer: dict[str, Any]) -> list[dict[str, Any]]:
