@@ -12,7 +12,7 @@ from learnable.runs import training
 @pytest.fixture
 def quick(monkeypatch):
     """LeNet, four steps long."""
-    row, target = catalog.recipe_row("lenet")
+    _, target = catalog.recipe_row("lenet")
     short = replace(catalog.load(target), steps=4, every=2, batch_size=16)
     real = catalog.load
     monkeypatch.setattr(catalog, "load", lambda name: short if name == target else real(name))

@@ -47,7 +47,10 @@ def test_a_topic_is_a_page_and_an_object(learnable, stem):
 
 
 def test_a_topic_shows_what_was_measured(learnable, monkeypatch):
-    measured = {"metric": "accuracy", "mean": 0.9, "spread": 0.01, "values": {"0": 0.89, "1": 0.91}, "seconds": [1.0, 3.0], "date": "2026-01-01"}  # fmt: skip
+    measured = {
+        "metric": "accuracy", "mean": 0.9, "spread": 0.01, "values": {"0": 0.89, "1": 0.91}, "seconds": [1.0, 3.0],
+        "date": "2026-01-01",
+    }  # fmt: skip
     monkeypatch.setattr(verification, "result", lambda name: {"digits": measured})
     assert "measured accuracy 0.9 ± 0.01 on digits, 2 seeds, 2.0 s, 2026-01-01" in learnable("topic", "autodiff").out
     assert learnable("topic", "autodiff", "--json").json[0]["results"]["autodiff"] == {"digits": measured}

@@ -53,7 +53,7 @@ def test_piped_a_table_has_tabs_and_no_marks(capsys):
 
 
 def test_in_a_terminal_a_table_fits_and_loses_nothing(terminal):
-    table(("name", "text", "value"), [("a", "x" * 200, 1), ("[bold]", "", 22)], numbers=("value",))
+    table(("name", "words", "value"), [("a", "x" * 200, 1), ("[bold]", "", 22)], numbers=("value",))
     lines = terminal.out.getvalue().splitlines()
     assert terminal.out.getvalue().count("x") == 200 and "[bold]" in terminal.out.getvalue()
     assert len(lines) > 3

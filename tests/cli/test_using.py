@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from disk import small_disk
 from PIL import Image
-from toy import RECIPE, install
 
+from disk import small_disk
 from learnable.runs import training
+from toy import RECIPE, install
 
 TOKENS = ["--context", 8, "--depth", 1, "--width", 8, "--heads", 2, "--steps", 2, "--batch-size", 2]
 
@@ -111,7 +111,9 @@ def test_text_is_generated(learnable, tmp_path):
     assert said.code == 2 and "'☃' (number 1 of the text) is not among" in said.error
 
 
-@pytest.mark.parametrize("data, says", [(b"", "is empty"), (b"short", "too short"), (b"\xff\xfea\0", "UTF-8"), (b"a\0b" * 99, "NUL")])
+@pytest.mark.parametrize(
+    "data, says", [(b"", "is empty"), (b"short", "too short"), (b"\xff\xfea\0", "UTF-8"), (b"a\0b" * 99, "NUL")]
+)
 def test_what_is_no_text_is_said(learnable, home, tmp_path, data, says):
     path = written(tmp_path / "text.txt", data)
     said = learnable("train", "gpt", "--data", path)

@@ -200,7 +200,7 @@ def test_a_batch_larger_than_the_data_is_cut_and_said(monkeypatch):
         ({"learning_rate": math.nan}, "expected --learning-rate"),
         ({"average": 1.0}, "expected --average to be between 0 and 1"),
         ({"steps": 5, "epochs": 1.0}, "say the same thing twice"),
-        ({"hiden": 5}, "no flag of recipe toy: 'hiden'; did you mean 'hidden'"),
+        ({"hiden": 5}, "no flag of recipe toy: '--hiden'; did you mean '--hidden'"),
         ({"accumulate": 3}, "choose a multiple of 3"),
         ({"device": "tpu"}, "expected a device"),
     ],

@@ -110,7 +110,6 @@ def test_it_agrees_with_the_reference():
 '''
 
 RECIPE_TEST = '''from {recipe} import RECIPE
-
 from learnable.runs import training
 
 

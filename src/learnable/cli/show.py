@@ -56,7 +56,7 @@ def complain(text: str) -> None:
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], numbers: Iterable[str] = ()) -> None:
     """A table without boxes; the columns in `numbers` are set flush right. Piped: values with tabs between.
 
-    The first column is what a reader copies, so it is never broken; the others are where the terminal is narrow.
+    The first column is what a reader copies, so it is broken last.
     """
     cells = [["" if value is None else str(value) for value in row] for row in rows]
     if not sys.stdout.isatty():
@@ -69,7 +69,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], numbers: Ite
     drawn = Table(box=None, header_style=f"bold {ACCENT}", pad_edge=False, padding=(0, 2, 0, 0))
     for place, column in enumerate(columns):
         justify: Literal["left", "right"] = "right" if column in numbers else "left"
-        drawn.add_column(column, justify=justify, overflow="fold", no_wrap=place == 0 or column in numbers)
+        longest = max(map(len, [column, *(row[place] for row in cells)]))
+        width = min(longest, 40) if place == 0 else None
+        drawn.add_column(column, justify=justify, overflow="fold", no_wrap=column in numbers, min_width=width)
     for row in cells:
         drawn.add_row(*(Text(value) for value in row))
     console().print(drawn)

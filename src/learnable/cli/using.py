@@ -36,7 +36,9 @@ def predict(name: str, files: list[Path], json: bool) -> None:
     table(("file", "prediction", "most likely"), rows)
     for answer in answers:
         if "attention" in answer:
-            looked = "  ".join(f"{word} {weight:.0%}" for word, weight in answer["attention"].items() if weight >= 0.005)
+            looked = "  ".join(
+                f"{word} {weight:.0%}" for word, weight in answer["attention"].items() if weight >= 0.005
+            )
             say(f"{answer['file']}: it looked at  {looked}")
 
 

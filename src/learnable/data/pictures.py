@@ -129,8 +129,8 @@ def resized(image: Float[Tensor, "height width"], height: int, width: int) -> Fl
 
 def check_shape(size: int, channels: int) -> None:
     """Raises CallError unless a picture can have this size and so many channels."""
-    if size < 1:
-        raise CallError(f"expected a size of at least 1 pixel, came {size}")
+    if not 1 <= size <= 1024:
+        raise CallError(f"expected a size of 1 to 1024 pixels, came {size}")
     if channels not in (1, 3):
         raise CallError(f"expected 1 channel (gray) or 3 (red, green, blue), came {channels}")
 

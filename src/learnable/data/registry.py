@@ -180,12 +180,13 @@ def name_or_path(source: str | None, names: Sequence[str]) -> str | Path:
         return names[0]
     if source in names:
         return source
-    path = Path(source).expanduser()
     try:
+        path = Path(source).expanduser()
         exists = bool(source) and path.exists()
     except (
         OSError,
         ValueError,
+        RuntimeError,  # the home of a user who is none
     ) as error:  # longer than names can be, a NUL in it, a folder that may not be looked into
         raise WorldError(f"the path {source[:200]!r} cannot be used ({error}).") from error
     if exists:

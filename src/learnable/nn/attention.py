@@ -24,6 +24,8 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from learnable.errors import CallError
+
 
 def attention_weights(
     query: Float[Tensor, "*batch queries width"],
@@ -119,7 +121,7 @@ class SelfAttention(nn.Module):
     def __init__(self, width: int, heads: int, causal: bool = False):
         super().__init__()
         if heads < 1 or width % heads:
-            raise ValueError(f"expected a width that the heads divide evenly, came width {width} and {heads} heads")
+            raise CallError(f"expected a width that the heads divide evenly, came width {width} and {heads} heads")
         self.to_qkv = nn.Linear(width, 3 * width)
         self.to_out = nn.Linear(width, width)
         self.heads = heads

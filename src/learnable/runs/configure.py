@@ -46,7 +46,7 @@ def configure(name: str, recipe: AnyRecipe, overrides: Overrides) -> AnyRecipe:
     recipe = _with_settings(recipe, own)
     if isinstance(recipe, Program):
         if wishes:
-            raise unknown(f"flag of recipe {name}:", next(iter(wishes)), recipe.settings)
+            raise unknown(f"flag of recipe {name}:", flag(next(iter(wishes))), map(flag, recipe.settings))
         return recipe
     if "learning_rate" in wishes:
         rate = wishes.pop("learning_rate")
@@ -61,7 +61,7 @@ def configure(name: str, recipe: AnyRecipe, overrides: Overrides) -> AnyRecipe:
         recipe = replace(recipe, steps=0)
     for key in wishes:
         if key not in LIMITS:
-            raise unknown(f"flag of recipe {name}:", key, [*recipe.settings, *LIMITS])
+            raise unknown(f"flag of recipe {name}:", flag(key), map(flag, [*recipe.settings, *LIMITS]))
     return replace(recipe, **wishes)
 
 

@@ -104,7 +104,10 @@ class Run:
     @property
     def info(self) -> Info:
         """What its data was like."""
-        return Info.from_json(self.record["info"])
+        try:
+            return Info.from_json(self.record["info"])
+        except (TypeError, AttributeError, IndexError) as error:
+            raise WorldError(f"what {self.folder / 'run.json'} says of its data cannot be read ({error})") from error
 
     @property
     def seed(self) -> int:
@@ -143,7 +146,7 @@ class Run:
         """
         lock = FileLock(self.folder / ".lock")
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=0.5)  # somebody may be looking, for a moment, whether anybody is at it
         except Timeout:
             raise WorldError(
                 f"{self.name} is being trained by another process; wait for it, or stop it there"

@@ -358,7 +358,7 @@ def _run_program(
     run.log.cut_back(begin)
     clock = Clock(before)
     last = {"step": begin, "steps": begin, "reported": -1.0}
-    show.begin(run, begin, 0, data)
+    show.begin(run, begin, int(recipe.run_settings.get("steps", 0)), data)
     sums: dict[str, float] = {}
     count = 0
 

@@ -19,6 +19,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from learnable.errors import CallError
+
 
 class FastNet(nn.Module):
     """Convolution, half the size, norm, ReLU; the same again; then a hidden layer and the scores.
@@ -35,7 +37,7 @@ class FastNet(nn.Module):
         super().__init__()
         left = ((size - 4) // 2 - 4) // 2  # two times four pixels lost to a 5x5 kernel, then halved
         if left < 1:
-            raise ValueError(
+            raise CallError(
                 f"expected pictures of at least 16x16 pixels, came {size}x{size}; enlarge them, to 28x28 for instance"
             )
         self.size = size

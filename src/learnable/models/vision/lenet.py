@@ -33,6 +33,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from learnable.errors import CallError
+
 #              constructor's arguments                      parameters
 LENET = {
     "mnist":   ({"classes": 10, "channels": 1, "size": 28},     61_706),
@@ -170,7 +172,7 @@ def size_of_s4(size: int) -> int:
     """
     left = ((size + 2 * field_padding(size) - 4) // 2 - 4) // 2
     if left < 1:
-        raise ValueError(
+        raise CallError(
             f"expected pictures of at least 16x16 pixels, came {size}x{size}; enlarge them, to 28x28 for instance"
         )
     return left
