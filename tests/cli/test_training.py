@@ -80,7 +80,7 @@ def test_people_read_the_same(learnable):
         ("--resume toy --hidden 3", 2, "leave away: --hidden, 3"),
         ("lenet --data mnits", 2, "no dataset 'mnits'; did you mean 'mnist'?"),
         ("lenet --data ./nowhere", 1, "there is no file or folder nowhere"),
-        ("autodiff --epochs 2", 2, "no flag of recipe autodiff: 'epochs'"),
+        ("autodiff --epochs 2", 2, "no flag of recipe autodiff: '--epochs'"),
         ("autodiff --momentum 2", 2, "momentum from 0 to under 1"),
         ("autodiff --batch-size 100000", 2, "expected a batch of 1 to 1257 examples"),
     ],

@@ -50,7 +50,7 @@ def test_a_program_takes_its_own_settings_only():
     assert found.run_settings["steps"] == 7 and found.model_settings == {"hidden": 3}
     assert found.run_settings["learning_rate"] == 0.2 and found.run_settings["batch_size"] == 64
     for key in ("epochs", "average", "patience", "clip", "every"):
-        with pytest.raises(CallError, match=f"no flag of recipe autodiff: '{key}'"):
+        with pytest.raises(CallError, match=f"no flag of recipe autodiff: '{flag(key)}'"):
             configure("autodiff", PROGRAM, {key: 0.5})
 
 
