@@ -11,7 +11,7 @@ from statistics import median
 from time import perf_counter
 
 BOUNDS = {"gpt: whole loop / bare step": 1.05}
-ROUNDS, STEPS = 5, 60
+ROUNDS, STEPS = 3, 40
 
 
 def whole(name: str, recipe: object) -> Callable[[], float]:
