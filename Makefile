@@ -19,7 +19,7 @@ setup: $(VENV)/.learnable ## Make .venv and install learnable into it
 $(VENV)/.learnable: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Learnable needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[onnx]"
 	@$(BIN)/python -c 'import pathlib; pathlib.Path("$@").touch()'
 
 setup-dev: $(VENV)/.learnable-dev ## The same, with what tests and checks need

@@ -330,7 +330,11 @@ def test_a_signal_saves_and_the_run_goes_on_bit_for_bit(learnable, home, tmp_pat
     assert "stopped and saved; go on with: learnable train --resume" in err and "Traceback" not in err
     run = Run(Path(first["run"]))
     assert run.status == "stopped" and checkpoint.steps_saved(run.folder)
-    assert json.loads(out.splitlines()[-1])["step"] <= checkpoint.steps_saved(run.folder)[0] < words[words.index("--steps") + 1]
+    assert (
+        json.loads(out.splitlines()[-1])["step"]
+        <= checkpoint.steps_saved(run.folder)[0]
+        < words[words.index("--steps") + 1]
+    )
     assert learnable("train", "--resume", run.folder).code == 0
     whole = learnable("train", *words, "--json").json[-1]
     ends = [checkpoint.latest(folder, print) for folder in (run.folder, Path(whole["run"]))]

@@ -92,6 +92,22 @@ def test_other_files_are_left_out_and_counted(tmp_path):
     assert data.info.more["ignored"].startswith("5 ")
 
 
+@pytest.mark.parametrize("above", ["", "train"], ids=["classes", "parts"])
+def test_a_class_may_be_a_link_and_is_counted_like_a_folder(tmp_path, above):
+    photos = tmp_path / "photos" / above
+    fill(photos / "a", 4)
+    fill(tmp_path / "elsewhere", 5)
+    (photos / "b").symlink_to(tmp_path / "elsewhere")
+    data = read(tmp_path / "photos")
+    assert len(data.train) + len(data.valid) + len(data.test) == 9
+    assert "ignored" not in data.info.more
+    (tmp_path / "elsewhere" / "notes.txt").touch()
+    (tmp_path / "photos" / "notes.txt").touch()
+    (tmp_path / "photos" / ".cache").mkdir()
+    (tmp_path / "photos" / ".cache" / "thumbnail.png").touch()
+    assert read(tmp_path / "photos").info.more["ignored"].startswith("3 hidden files or")
+
+
 def test_colors_and_inversion(tmp_path):
     for name in ("a", "b"):
         fill(tmp_path / name, 4, 0)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from learnable.data.examples import Info
-from learnable.data.tables import feature_names, parse_table, point_table, prepare_table, read_table, table
+from learnable.data.tables import feature_names, parse_table, point_table, prepare_table, read_table, table, table_like
 from learnable.errors import CallError, LearnableError, WorldError
 
 
@@ -74,6 +74,38 @@ def test_new_rows_are_read_like_the_old_ones(tmp_path):
     with pytest.raises(WorldError, match="'leaf' is missing"):
         prepare_table(tmp_path / csv(tmp_path, "kind,height\noak,7\n", "less.csv"), info)
     assert new
+
+
+def test_another_table_is_measured_by_the_first_ones_mean_and_classes(tmp_path):
+    """Its heights are far above the first one's, which `table` would hide by taking off their own mean."""
+    data = table(csv(tmp_path, PLANTS))
+    info = Info.from_json(json.loads(json.dumps(data.info.to_json())))
+    other = "class,leaf,kind,height\n" + "".join(
+        f"tree,small,oak,{1000 + i}\n" for i in range(3)
+    )  # one class, few rows
+    examples = table_like(csv(tmp_path, other, "other.csv"), info)
+    column = info.more["columns"][0]
+    expected = (torch.tensor([1000.0, 1001, 1002]) - column["mean"]) / column["deviation"]
+    assert torch.allclose(examples.columns["features"][:, 0], expected)
+    assert examples.columns["label"].tolist() == [1, 1, 1] and examples.columns["label"].dtype == torch.int64
+    whole = table_like(csv(tmp_path, PLANTS), info)
+    assert len(whole) == 40 and set(whole.columns) == {"features", "label"}
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("height,kind,leaf\n1,oak,small\n", r"'class' is missing; there are: height, kind, leaf"),
+        ("height,kind,class\n1,oak,tree\n", r"'leaf' is missing"),
+        ("height,kind,leaf,class\n1,oak,small,tree\n2,oak,,bush\n", r"classes herb, tree .*'class'.*came 'bush' in line 3"),
+        ("height,kind,leaf,class\n1,oak,small,\n", r"came '' in line 2"),
+    ],
+    ids=["no class", "no column", "an unknown class", "a class left out"],
+)  # fmt: skip
+def test_a_table_that_does_not_fit_the_first_one(tmp_path, text, message):
+    info = table(csv(tmp_path, PLANTS)).info
+    with pytest.raises(WorldError, match=message):
+        table_like(csv(tmp_path, text, "other.csv"), info)
 
 
 def test_a_column_of_identities_is_left_out_and_named(tmp_path):
@@ -143,6 +175,7 @@ def test_iris(mirror):
     assert data.info.classes == ("Iris-setosa", "Iris-versicolor", "Iris-virginica")
     assert data.info.width == 4 and data.train.columns["label"].bincount().tolist() == [35, 35, 35]
     assert [len(part) for part in (data.train, data.valid, data.test)] == [105, 15, 30]
+    assert table_like("iris", data.info).columns["label"].bincount().tolist() == [50, 50, 50]
 
 
 @pytest.mark.slow
@@ -152,6 +185,7 @@ def test_adult(mirror):
     assert len(data.train) + len(data.valid) == 32_561 and len(data.test) == 16_281
     assert data.test.columns["label"].bincount().tolist() == [12_435, 3_846]
     assert torch.isfinite(data.test.columns["features"]).all()
+    assert len(table_like("adult", data.info)) == 48_842
 
 
 CELLS = st.text(alphabet="ab0123456789.-eE?\"', ;\n\r\t|_x\u0661", max_size=8) | st.floats(width=64).map(str)

@@ -93,6 +93,25 @@ def test_a_state_that_does_not_fit_is_refused():
         optimizer.load({name: array.T for name, array in optimizer.state().items()})
 
 
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        (np.zeros(4, np.float32), r"float32 of shape \(7,\), came float32 of shape \(4,\)"),
+        (np.zeros(7), "came float64"),
+        (None, "came object"),
+    ],
+)
+def test_a_velocity_that_does_not_fit_is_refused_by_name(wrong, message):
+    optimizer = SGD(MLP(12, [7], 4, np.random.default_rng(0)).parameters(), 0.1)
+    before = optimizer.state()
+    with pytest.raises(
+        ValueError, match=rf"velocity\.layers\.0\.bias: expected .*{message.removeprefix('float32 of ')}"
+    ):
+        optimizer.load({name: array + 1 for name, array in before.items()} | {"velocity.layers.0.bias": wrong})
+    for name, array in optimizer.state().items():  # nothing was loaded by halves
+        np.testing.assert_array_equal(array, before[name], err_msg=name)
+
+
 def test_parameters_are_named_and_learn():
     network = MLP(12, [7], 4, np.random.default_rng(0))
     assert list(network.parameters()) == ["layers.0.weight", "layers.0.bias", "layers.1.weight", "layers.1.bias"]

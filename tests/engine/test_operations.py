@@ -53,7 +53,7 @@ def reductions(name, theirs):
 
 
 def indexing(index):
-    theirs = tuple(torch.tensor(part) if isinstance(part, list) else part for part in index)
+    theirs = tuple(torch.tensor(part) if isinstance(part, list | tuple | range) else part for part in index)
     return (lambda x: x[index], lambda x: x[theirs], ((4, 3, 2),), False)
 
 
@@ -67,6 +67,7 @@ CONDITION = np.array([[True, False, True], [False, False, True]])
 INDEXES = [
     (0,), (-1,), (slice(1, 3),), (slice(None, None, 2), 1), (..., 0), (None, 2), (slice(0, 0),), (1, 2, 0),
     ([0, 0, 3, 0],), ([0, 1, 0], [2, 2, 2]), ([1, 1], slice(None), [0, 0]), (slice(None), [2, 2]),
+    (slice(None), (0, 0)), ((0, 0), (1, 1)), (range(1, 3),), ((3, 3), ..., 0), (True,), ([True, False, True, True],),
 ]  # fmt: skip
 
 CASES = {
@@ -95,6 +96,7 @@ CASES = {
         lambda a, b: concatenate([a, b, a], -1), lambda a, b: torch.cat([a, b, a], -1), [((2, 3), (2, 1)), ((2,), (3,))]
     ),
     "neg": single(lambda x: -x),
+    "abs": single(abs),
     "exp": single(lambda x: x.exp()),
     "log": single(lambda x: x.log(), positive=True),
     "tanh": single(lambda x: x.tanh()),
@@ -127,7 +129,7 @@ def test_agrees_with_torch(name):
     for number, (ours, theirs, shapes, positive) in enumerate(CASES[name]):
         random = np.random.default_rng(number)
         arrays = [random.uniform(0.5, 2, shape) if positive else random.normal(size=shape) for shape in shapes]
-        if name in ("max", "maximum", "relu"):
+        if name in ("abs", "max", "maximum", "relu"):
             arrays = [np.round(array) for array in arrays]  # so that there are ties, and zeros
         mine = [Tensor(array, requires_grad=True) for array in arrays]
         reference = [torch.tensor(array, requires_grad=True) for array in arrays]

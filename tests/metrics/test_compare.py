@@ -73,12 +73,27 @@ def test_too_few_seeds_give_no_interval_and_say_what_to_run():
     assert "share no seed" in paired({}, {}).verdict
 
 
-def test_equal_values_and_constant_differences():
+def test_equal_values():
     same = paired({0: 0.5, 1: 0.7}, {0: 0.5, 1: 0.7})
     assert (same.mean, same.interval, same.p_value) == (0.0, (0.0, 0.0), 1.0)
     assert "equal" in same.verdict
-    shifted = paired({0: 1.0, 1: 2.0, 2: 3.0}, {0: 2.0, 1: 3.0, 2: 4.0})
-    assert (shifted.mean, shifted.interval, shifted.p_value) == (1.0, (1.0, 1.0), 0.0)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_equal_differences_claim_nothing(kind):
+    """Accuracies of 360 examples, each four better: the differences are equal but for rounding."""
+    a, b = torch.tensor([[340, 335], [344, 339]], dtype=kind) / 360
+    found = paired(dict(enumerate(a.tolist())), dict(enumerate(b.tolist())), names=("plain", "wide"))
+    assert found.mean == pytest.approx(4 / 360, abs=1e-6)
+    assert (found.interval, found.p_value) == (None, None)
+    assert "wide minus plain is +0.01111 with each of 2 seeds" in found.verdict
+    assert "no spread to judge by" in found.verdict and "--seed 2, --seed 3" in found.verdict
+    assert not any(claim in found.verdict for claim in ("higher", "interval", "p <", "p ="))
+
+
+def test_one_example_more_is_a_spread():
+    found = paired({0: 340 / 360, 1: 335 / 360, 2: 1 / 360}, {0: 344 / 360, 1: 340 / 360, 2: 5 / 360})
+    assert found.p_value is not None and found.p_value < 0.05
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, None])

@@ -1,3 +1,4 @@
+import inspect
 import math
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
+from learnable.errors import CallError
 from learnable.nn.attention import SelfAttention, attend, attend_fast, attention_weights, causal_mask, padding_mask
 
 
@@ -184,3 +186,45 @@ def test_heads_divide_the_width(width, heads):
 def test_gradients_are_slopes():
     query, key, value = (random(1, 3, 4, seed=i).requires_grad_() for i in range(3))
     assert torch.autograd.gradcheck(lambda q, k, v: attend(q, k, v, causal_mask(3)), (query, key, value))
+
+
+@pytest.mark.filterwarnings("ignore:Anomaly Detection")
+def test_a_row_without_anything_allowed_makes_no_nan_on_the_way_either():
+    allowed = causal_mask(4)
+    allowed[2] = False
+    query, key, value = (random(2, 4, 8, seed=i) for i in range(3))
+    query[:, 2] = 1e308  # what is not heard may be infinitely loud
+    with torch.autograd.set_detect_anomaly(True):
+        output, *slopes = gradients(lambda q, k, v: attend(q, k, v, allowed), query, 100 * key, value)
+    assert all(tensor.isfinite().all() for tensor in (output, *slopes))
+
+
+@pytest.mark.parametrize("attention", [attend, attend_fast])
+def test_half_precision_holds_scores_whose_undivided_sum_it_does_not(attention):
+    query = torch.full((1, 64), 38.0, dtype=torch.float16)  # 64 x 38^2 = 92,416 where the largest number is 65,504
+    key = torch.cat([query, torch.zeros_like(query)])
+    assert_close(attention(query, key, key), query)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("shape", [(), (2,), (2, 3)], ids=str)
+def test_a_row_of_keys_is_a_mask_for_every_query(shape, causal):
+    inputs = [random(*shape, 4, 8, seed=i) for i in range(3)]
+    row = torch.tensor([True, False, True, False])
+    table = row.expand(4, 4) & causal_mask(4) if causal else row.expand(4, 4)
+    assert_close(attend_fast(*inputs, row, causal), attend(*inputs, table))
+    assert_close(attend(*inputs, row), attend(*inputs, row.expand(4, 4)))
+
+
+def test_a_layer_takes_a_row_of_keys():
+    layer, row, x = SelfAttention(width=8, heads=2), torch.tensor([True, False, True]), random(2, 3, 8).float()
+    assert_close(layer(x, row), layer(x, row.expand(3, 3)))
+
+
+@pytest.mark.parametrize("attention", [attention_weights, attend_fast])
+def test_a_mask_of_numbers_is_refused(attention):
+    plain = inspect.unwrap(attention)  # without the checks of shapes that only tests have: users meet ours
+    x = random(3, 8)
+    inputs = [x] * (2 if attention is attention_weights else 3)
+    with pytest.raises(CallError, match=r"mask of True .* came torch.float32"):
+        plain(*inputs, torch.ones(3, 3))

@@ -194,7 +194,7 @@ def test_other_data_must_be_of_the_same_kind(monkeypatch):
         return replace(data, info=replace(data.info, classes=("left", "right", "behind")))
 
     install(monkeypatch, replace(RECIPE, data=other))
-    with pytest.raises(CallError, match=r"knows the classes \(below, above; 2 of them\) and this data has \(left"):
+    with pytest.raises(CallError, match=r"knows \(below, above; 2 of them\) and this data has \(left"):
         Run(run.folder).evaluate("elsewhere")
 
 

@@ -140,3 +140,44 @@ def test_the_model_is_as_it_was():
 def test_a_prompt_is_needed(wrong):
     with pytest.raises(CallError, match="prompts of at least one token"):
         list(stream_cached(lively(), wrong, 3, greedy))
+
+
+@pytest.mark.parametrize("lengths", [(5, 5), (3, 9)])
+def test_it_writes_under_autocast(lengths):
+    model, texts = lively(torch.float32), prompts(*lengths)
+    with torch.autocast("cpu", torch.bfloat16):
+        together = generate_cached(model, texts, 30, greedy)  # past the context too
+        assert [len(text) for text in together] == [length + 30 for length in lengths]
+        cache = Cache.for_model(model, batch=2, room=9)
+        assert cache.keys.dtype == cache.values.dtype == torch.bfloat16
+        text = torch.stack(prompts(9, 9))
+        with torch.no_grad():
+            expected = model(text)
+        cache.read(model, text[:, :8])
+        assert_close(cache.read(model, text[:, 8:]), expected[:, -1], atol=0.2, rtol=0.05)  # bfloat16 has 8 bits
+
+
+def test_int32_prompts_are_written_as_the_naive_way_does():
+    model, text = lively(), torch.stack(prompts(4, 4)).int()
+    for count in (0, 6):
+        expected, cached = generate(model, text, count, greedy), generate_cached(model, text, count, greedy)
+        assert torch.equal(torch.stack(cached), expected) and cached[0].dtype == expected.dtype
+    mixed = generate_cached(model, [text[0], text[1].long()], 6, greedy)
+    assert torch.equal(torch.stack(mixed), expected)
+
+
+@pytest.mark.parametrize(
+    "wrong, count, message",
+    [
+        ([], 3, "prompts of at least one token"),
+        ([torch.tensor([], dtype=torch.long)], 3, "prompts of at least one token"),
+        ([torch.tensor([1])], -1, "count of at least 0 tokens, came -1"),
+        ([torch.tensor([1.5])], 3, "row of whole numbers, came torch.float32"),
+        ([torch.tensor([[1, 2]])], 3, r"row of whole numbers, came torch.int64 of shape \(1, 2\)"),
+    ],
+    ids=["no prompts", "an empty one", "a negative count", "floats", "a table in a list"],
+)
+def test_what_is_wrong_is_said(wrong, count, message):
+    for write in (generate_cached, lambda *call: list(stream_cached(*call))):
+        with pytest.raises(CallError, match=message):
+            write(lively(), wrong, count, greedy)

@@ -1,3 +1,4 @@
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -6,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from learnable.data.examples import Info
-from learnable.errors import CallError
+from learnable.errors import CallError, WorldError
 from learnable.models.language.gpt import GPT, GPTConfig
 from learnable.sampling.text import generate, greedy, sample, stream, write_text
 
@@ -117,3 +118,22 @@ def test_a_character_that_the_model_has_not_seen():
         write_text(model, info, "abz")
     with pytest.raises(CallError, match="count"):
         write_text(model, info, "ab", count=-1)
+
+
+@pytest.mark.parametrize("top_k", [None, 2])
+@pytest.mark.parametrize(
+    "wrong",
+    [[math.nan] * 4, [-math.inf] * 4, [0.0, math.inf, 0.0, 0.0], [0.0, math.nan, 0.0, 0.0]],
+    ids=["nan", "nothing", "infinity", "one nan"],
+)
+def test_a_diverged_model_chooses_nothing(wrong, top_k):
+    logits = torch.stack([torch.zeros(4), torch.tensor(wrong)])  # one bad row is enough
+    with pytest.raises(WorldError, match="the model's answer is no number: its training has diverged"):
+        sample(top_k=top_k)(logits)
+    certain = torch.tensor([[0.0, -math.inf, -math.inf, -math.inf]])  # while a forbidden token is nothing wrong
+    assert sample(top_k=top_k)(certain).tolist() == [[0]]
+
+
+def test_a_count_below_zero():
+    with pytest.raises(CallError, match="count of at least 0 tokens, came -1"):
+        generate(counting, torch.tensor([[1]]), -1, greedy)

@@ -28,7 +28,7 @@ from learnable.data.examples import Info
 from learnable.data.images import prepare
 from learnable.errors import CallError, WorldError
 from learnable.runs.run import Run
-from learnable.serve.app import SECONDS, WAITING, create_app, listen, serve
+from learnable.serve.app import SECONDS, WAITING, create_app, examples, listen, serve
 
 DIGITS = Info("digits", classes=tuple("0123456789"), image=(1, 8, 8), more={"ink": "digits", "invert": False})
 LETTERS = Info("letters", alphabet=tuple("abc "), context=16)
@@ -127,6 +127,15 @@ def test_the_front_page_says_what_can_be_asked_and_the_examples_are_routes():
     }
 
 
+def test_each_run_has_the_example_that_fits_it():
+    here = "http://127.0.0.1:8000"
+    assert list(examples(FakeRun(LETTERS, predict=read), here).values()) == [
+        here.join(("curl ", """/predict --json '{"text": "..."}'"""))
+    ]
+    assert list(examples(FakeRun(LETTERS, generate=tell), here)) == ["POST /generate"]
+    assert list(examples(FakeRun(DIGITS, predict=look, generate=tell), here)) == ["POST /predict", "POST /generate"]
+
+
 def test_health_says_which_model():
     answer = ask(create_app(pictures()), "GET", "/health")
     assert answer.status_code == 200
@@ -143,6 +152,13 @@ def test_a_picture_is_answered_as_it_is_and_in_base64():
     assert encoded.json() == answer.json()
     assert answer.json()["prediction"] == "1"
     assert run.asked == [png()] * 5
+
+
+@pytest.mark.parametrize("body", [{}, {"image": 3}, {"image": ""}, {"picture": "x"}, {"image": "photo.png"}])
+def test_a_picture_in_json_that_is_none_is_told_that_it_is_base64(body):
+    answer = ask(create_app(pictures()), "POST", "/predict", json=body)
+    assert "base64" in refused(answer, answer.status_code)
+    assert answer.status_code in (400, 422)
 
 
 def test_a_text_is_answered():
@@ -416,6 +432,10 @@ def server():
     try:
         line = process.stdout.readline()
         assert line.startswith("serving fake/now on http://127.0.0.1:"), line + process.stderr.read()
+        example = process.stdout.readline()
+        assert (
+            example == f"try: curl {line.split()[3]}/predict --data-binary @picture.png -H 'Content-Type: image/png'\n"
+        )
         yield process, line.split()[3]
     finally:
         process.kill()

@@ -122,6 +122,7 @@ def leaking(step, x, y):
 
 WHOLE = {"batch": 1200, "every": 1, "steps": 100}
 FEW = {"examples": 50, "rate": 1e-2, "model": partial(mlp, width=256)}
+ONE = {"examples": 10, "rate": 1e-2}
 FAULTS = {
     "NaN in the data":              ("diverged",                {"spoil": half_blank}),
     "SGD at 30":                    ("diverged",                {"optimizer": SGD, "rate": 30.0}),
@@ -138,6 +139,7 @@ FAULTS = {
     "Adam at 1e-4 under a cosine":  ("learning rate too low",   {"rate": 1e-4, "schedule": warmup_cosine}),
     "stopped on the way down":      ("learns too slowly",       {"rate": 1e-3, "steps": 150}),
     "50 examples":                  ("overfits",                FEW),
+    "one example per class":        ("does not generalize",     ONE | {"every": 25}),
     "last layer 100 times too big": ("starts too sure",         {"model": partial(mlp, last=100.0)}),
     "weights 3 times too big":      ("exploding gradients",     {"model": partial(deep, 3.0)}),
 }  # fmt: skip
@@ -171,6 +173,25 @@ def test_early_stopping_is_advised_where_validation_was_best(digits):
     assert f"step {best} " in found.evidence
     assert f"step {best} " in found.advice
     assert f"{valid[best]:.3g}" in found.evidence
+
+
+def test_a_validation_that_was_never_good_is_named_once(digits):
+    rows = trained(digits, **ONE, every=25)
+    (found,) = diagnose(rows, FACTS)
+    valid = [row["valid"]["loss"] for row in rows if "valid" in row]
+    assert found.name == "does not generalize"
+    assert f"{min(valid[-3:]):.3g}" in found.evidence and "2.3" in found.evidence
+    assert "augmentation" in found.advice
+    assert names(rows, classes=None) == []  # what guessing costs is not known
+
+
+def test_a_validation_that_turned_up_is_not_named_twice():
+    def curve(valid):
+        return [{"step": 10 * i, "loss": max(0.01, 2.3 - i / 4), "valid": {"loss": valid(i)}} for i in range(1, 31)]
+
+    assert names(curve(lambda i: 2.0 + 0.1 * i)) == ["overfits"]
+    assert names(curve(lambda i: 2.4)) == ["does not generalize"]
+    assert names(curve(lambda i: 1.0)) == []
 
 
 def test_a_network_that_sees_the_answer_begins_as_usual_and_one_that_is_told_it_does_not(digits):

@@ -40,6 +40,41 @@ def shards(folder, **changes):
     (folder / "config.json").write_text("{}")
 
 
+def test_a_save_removes_the_shards_of_an_earlier_one(tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    shards(folder, c="../outside.safetensors", d="model.safetensors", e="config.json", f="notes.txt")
+    for kept in (tmp_path / "outside.safetensors", folder / "notes.txt", folder / "other.safetensors"):
+        kept.write_text("somebody else's")
+    write_checkpoint(folder, {"kind": "toy"}, {"a": torch.zeros(1)})
+    assert {file.name for file in folder.iterdir()} == {
+        "config.json",
+        "model.safetensors",
+        "notes.txt",
+        "other.safetensors",
+    }
+    assert (tmp_path / "outside.safetensors").exists()
+    assert_same(read_checkpoint(folder)[1], {"a": torch.zeros(1)})
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"weight_map": 3}', '{"weight_map": {"a": 3}}', "{}"])
+def test_a_damaged_index_is_removed_as_well(tmp_path, content):
+    (tmp_path / "model.safetensors.index.json").write_text(content)
+    write_checkpoint(tmp_path, {}, state())
+    assert {file.name for file in tmp_path.iterdir()} == {"config.json", "model.safetensors"}
+
+
+def test_a_save_that_fails_leaves_the_shards(tmp_path):
+    shards(tmp_path)
+    (tmp_path / "model.safetensors").mkdir()  # nothing can be written there
+    (tmp_path / "model.safetensors" / "x").touch()
+    with pytest.raises((WorldError, OSError)):
+        write_checkpoint(tmp_path, {}, {"a": torch.zeros(1)})
+    (tmp_path / "model.safetensors" / "x").unlink()
+    (tmp_path / "model.safetensors").rmdir()
+    assert_same(read_checkpoint(tmp_path)[1], state())
+
+
 def test_shards_are_put_together(tmp_path):
     shards(tmp_path)
     assert_same(read_checkpoint(tmp_path)[1], state())

@@ -38,8 +38,8 @@ def main() -> None:
     for line, what in (
         ("learnable", "where you are, and what is next"),
         ("learnable topic lenet", "what there is to know about it"),
-        ("learnable predict lenet my-digit.png", "ask it about a picture of your own"),
-        ("learnable train lenet --data mnist", "the real thing: 70,000 handwritten digits"),
+        ("learnable train lenet --data mnist", "the real thing: 70,000 handwritten digits of many hands"),
+        ("learnable predict lenet my-digit.png", "after that: ask it about a digit of your own"),
         ("learnable train gpt", "a language model, in about two minutes"),
     ):
         say(f"  {line:38} {what}")

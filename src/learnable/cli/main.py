@@ -99,7 +99,7 @@ def start(
 @app.command(
     cls=RecipeCommand,
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    epilog="Example: learnable train lenet --data mnist --seed 1",
+    epilog="Example: learnable train lenet --data mnist --seed 1. A recipe has flags of its own: learnable train gpt --help",
 )
 def train(
     context: typer.Context,
@@ -277,7 +277,7 @@ def topic(stem: Annotated[str, typer.Argument(help="See 'learnable list topics'.
     pages.topic(stem, json)
 
 
-@app.command(epilog="Example: learnable path language-models")
+@app.command(epilog="Example: learnable path want-language-models")
 def path(name: Annotated[str | None, typer.Argument(help="None: list them.")] = None, json: Json = False) -> None:
     """The ways through the course."""
     from learnable.cli import pages

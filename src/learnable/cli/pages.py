@@ -10,6 +10,7 @@ from learnable.errors import LearnableError, unknown
 def where_am_i() -> None:
     """`learnable` alone: what there is, what was done last, and what to do next."""
     from learnable.home import home
+    from learnable.runs.health import kept, promise
     from learnable.runs.run import Run, runs
 
     standing = [topic for topic in catalog.topics() if topic.stands]
@@ -25,8 +26,10 @@ def where_am_i() -> None:
         except LearnableError:  # damaged, or of a recipe that is no more
             continue
         latest = run
-        if run.record["status"] == "finished":
-            done.add(topic.stem)
+        if run.record["status"] == "finished" and not run.record["overrides"].get("smoke"):
+            expected = promise(run)
+            if expected is None or kept(run, expected):
+                done.add(topic.stem)
     if latest is None:
         out.print("\nYou have trained nothing yet. Half a minute, and it reads digits:\n\n  learnable train lenet")
         out.print("\nMore:  learnable list topics    learnable topic lenet    learnable --help", markup=False)
@@ -246,11 +249,23 @@ def list_runs(json: bool) -> None:
         say("There are no runs yet; make one: learnable train lenet")
     else:
         shown = [
-            (row["stem"], row["status"], row["data"], row["seed"],
-             "  ".join(f"{key} {number(value)}" for key, value in list(row["metrics"].items())[:2]), duration(row["seconds"]))
+            (row["stem"], row["status"], row["data"], row["seed"], _settings(row["overrides"]), _result(row["metrics"]),
+             duration(row["seconds"]))
             for row in rows
         ]  # fmt: skip
-        table(("run", "status", "data", "seed", "result", "time"), shown, numbers=("seed", "time"))
+        table(("run", "status", "data", "seed", "settings", "result", "time"), shown, numbers=("seed", "time"))
+
+
+def _result(metrics: dict[str, float]) -> str:
+    """The first metric, which is the one that people ask for."""
+    return "  ".join(f"{key} {number(value)}" for key, value in list(metrics.items())[:1])
+
+
+def _settings(overrides: dict[str, Any]) -> str:
+    """What was asked for beside data and seed."""
+    return " ".join(
+        f"--{key.replace('_', '-')} {value}" for key, value in overrides.items() if key not in ("data", "seed")
+    )
 
 
 def show_run(name: str, json: bool) -> None:

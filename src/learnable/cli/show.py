@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from learnable.train.record import Row
 
 ACCENT = "bright_blue"
+QUIET = 10.0  # seconds after which a training that is piped says that it lives
 BLOCKS = "▁▂▃▄▅▆▇█"
 
 
@@ -44,6 +45,11 @@ def say(text: str) -> None:
 def note(text: str) -> None:
     """A sentence beside the answer, on standard error."""
     console(stderr=True).print(text, style="yellow", markup=False)
+
+
+def aside(text: str) -> None:
+    """What is good to know beside the answer, on standard error: no warning."""
+    console(stderr=True).print(text, style="dim", markup=False)
 
 
 def complain(text: str) -> None:
@@ -138,21 +144,24 @@ class TerminalShow:
         self.task: TaskID | None = None
         self.first = 0
         self.begun = 0.0
+        self.said = 0.0
 
     def begin(self, run: "Run", step: int, steps: int, data: "Data") -> None:
         counts = f"{len(data.train):,} examples to train on, {len(data.test):,} to test on"
         say(f"{run.name} on {data.info.data}: {counts}" + (f", from step {step}" if step else ""))
         self.first, self.begun = step, time.perf_counter()
+        self.said = self.begun
         if not sys.stderr.isatty():
             return
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.table import Column
 
         self.progress = Progress(
             TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=24, complete_style=ACCENT),
-            TextColumn("{task.completed}/{task.total}  {task.fields[numbers]}"),
+            BarColumn(bar_width=16, complete_style=ACCENT),
+            TextColumn("{task.completed}/{task.total}"),
             TimeRemainingColumn(compact=True),
-            TextColumn("left"),
+            TextColumn("left  {task.fields[numbers]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
             console=console(stderr=True),
             transient=True,
         )
@@ -163,12 +172,13 @@ class TerminalShow:
         losses = "  ".join(f"{key} {number(value)}" for key, value in row.items() if key.endswith(("loss", "accuracy")))
         rate = (row["step"] - self.first) / max(1e-9, time.perf_counter() - self.begun)
         if self.progress is not None and self.task is not None:
-            self.progress.update(self.task, completed=row["step"], total=steps, numbers=f"{losses}  {rate:.3g} steps/s")
+            self.progress.update(self.task, completed=row["step"], total=steps, numbers=f"{rate:.3g}/s  {losses}")
             if "valid" in row:
-                self.progress.console.print(f"step {row['step']:>6}  {losses}  {_valid(row)}", markup=False)
-        elif "valid" in row or row["step"] == steps:
+                self.progress.console.print(f"step {row['step']:>6}  train {losses}{_valid(row)}", markup=False)
+        elif "valid" in row or row["step"] == steps or time.perf_counter() - self.said > QUIET:
             left = (steps - row["step"]) / max(1e-9, rate)
-            say(f"step {row['step']}/{steps}  {losses}  {_valid(row)}  {duration(left)} left")
+            say(f"step {row['step']}/{steps}  train {losses}{_valid(row)}  {duration(left)} left")
+            self.said = time.perf_counter()
 
     def notice(self, message: str) -> None:
         note(message)
@@ -180,5 +190,7 @@ class TerminalShow:
 
 def _valid(row: "Row") -> str:
     return (
-        "valid " + "  ".join(f"{key} {number(value)}" for key, value in row["valid"].items()) if "valid" in row else ""
+        "  |  valid " + "  ".join(f"{key} {number(value)}" for key, value in row["valid"].items())
+        if "valid" in row
+        else ""
     )

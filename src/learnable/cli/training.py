@@ -52,7 +52,7 @@ def train(recipe: str | None, asked: dict[str, Any], words: list[str], resume: s
     except training.Stopped as stopped:
         _end(show)
         if first:
-            note(f"stopped and saved; go on with: learnable train --resume {stopped.run.name}")
+            note(f"stopped and saved; go on with: {training.how_to_resume(stopped.run)}")
         raise typer.Exit(130) from None
     finally:
         _end(show)
@@ -63,14 +63,16 @@ def train(recipe: str | None, asked: dict[str, Any], words: list[str], resume: s
         emit({"run": str(run.folder), "metrics": metrics, "seconds": seconds})
         return
     say(
-        f"{run.name}  "
+        f"{run.name}  test "
         + "  ".join(f"{key} {number(value)}" for key, value in metrics.items())
         + f"  in {duration(seconds)}"
     )
     _examine(run)
-    if run.can_predict:
-        say(f"use it:  learnable predict {run.recipe_name} FILE    learnable evaluate {run.recipe_name}    "
-            f"learnable export {run.recipe_name} --to onnx")  # fmt: skip
+    if run.record["overrides"].get("smoke"):
+        say("that was a trial of a few steps; the whole run: learnable train " + run.recipe_name)
+    elif run.can_predict:
+        say(f"use it:  learnable predict {run.recipe_name} FILE     FILE: {run.recipe.takes}")
+        say(f"         learnable evaluate {run.recipe_name}    learnable export {run.recipe_name} --to onnx")
     elif run.can_generate:
         say(f"use it:  learnable generate {run.recipe_name}    learnable evaluate {run.recipe_name}")
 

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from learnable.cli.show import emit, note, number, say, table
-from learnable.errors import CallError
+import typer
+
+from learnable.cli.show import aside, complain, emit, note, number, say, table
+from learnable.errors import CallError, LearnableError
 
 
 def evaluate(name: str, data: str | None, json: bool) -> None:
@@ -21,14 +23,33 @@ def evaluate(name: str, data: str | None, json: bool) -> None:
 
 
 def predict(name: str, files: list[Path], json: bool) -> None:
-    """Print what the model says to each file; all are read before anything is printed."""
+    """Print what the model says to each file. A file that cannot be read is named, the others are answered; exit code 1."""
     from learnable.runs.run import Run
 
     run = Run.open(name, note)
-    answers = [{"file": str(file), **run.predict(file)} for file in files]
+    run.model  # noqa: B018 - a run without a model is one error, not one for each file
+    answers, broken = [], 0
+    aside(run.described)
+    for file in files:
+        try:
+            answers.append({"file": str(file), **run.predict(file)})
+        except CallError:
+            raise
+        except LearnableError as error:
+            complain(str(error))
+            broken += 1
     if json:
         emit(answers)
-        return
+    elif answers:
+        _show(answers)
+        if run.info.data == "digits":
+            aside("it has seen small scans of a few hands only; for digits of your own: learnable train "
+                  f"{run.recipe_name} --data mnist")  # fmt: skip
+    if broken:
+        raise typer.Exit(1)
+
+
+def _show(answers: list[dict[str, Any]]) -> None:
     rows = []
     for answer in [one for file in answers for one in _one_by_one(file)]:
         likely = sorted(answer["probabilities"].items(), key=lambda item: -item[1])[:3]
@@ -57,7 +78,9 @@ def generate(name: str, prompt: str | None, count: int, seed: int, temperature: 
     """Print what the model makes."""
     from learnable.runs.run import Run
 
-    made = Run.open(name, note).generate(prompt=prompt, count=count, seed=seed, temperature=temperature)
+    run = Run.open(name, note)
+    made = run.generate(prompt=prompt, count=count, seed=seed, temperature=temperature)
+    aside(run.described)
     if json:
         emit(made)
     elif "text" in made:

@@ -120,7 +120,7 @@ def _listings(folder: Path) -> tuple[dict[str, Listing], int]:
                 cut[part] = child
         if "train" in cut and any(_pictures_by_class(cut["train"])[0].values()):
             found = {part: _pictures_by_class(cut[part]) for part in SHARES if part in cut}
-            ignored = _files_in(folder) - sum(len(p) for listing, _ in found.values() for p in listing.values())
+            ignored = _files_below(folder, but=list(cut.values())) + sum(count for _, count in found.values())
             return {part: listing for part, (listing, _) in found.items()}, ignored
         return {"train": top[0]}, top[1]
     except OSError as error:
@@ -133,7 +133,7 @@ def _folders(folder: Path) -> list[Path]:
 
 def _pictures_by_class(folder: Path) -> tuple[Listing, int]:
     listing = {child.name: sorted(_pictures(child), key=lambda path: natural(str(path))) for child in _folders(folder)}
-    return listing, _files_in(folder) - sum(map(len, listing.values()))
+    return listing, _files_below(folder) - sum(map(len, listing.values()))
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -147,6 +147,11 @@ def _pictures(folder: Path) -> list[Path]:
 
 def _files_in(folder: Path) -> int:
     return sum(len(names) for _, _, names in os.walk(folder, onerror=_raise))
+
+
+def _files_below(folder: Path, but: Sequence[Path] = ()) -> int:
+    """Files in the folder and its sub-folders. A sub-folder may be a link: then it is entered, as it is for pictures."""
+    return sum(_files_in(child) if child.is_dir() else 1 for child in folder.iterdir() if child not in but)
 
 
 def _raise(error: OSError) -> None:

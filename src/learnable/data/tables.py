@@ -86,10 +86,7 @@ def table(source: str | None = None, *, target: str | None = None) -> Data:
     if choice == "adult":
         found, kept = _adult("adult.data"), _adult("adult.test")
     else:
-        found, kept = (
-            read_table(choice) if isinstance(choice, Path) else read_table(fetch("iris", "iris.csv"), IRIS),
-            None,
-        )
+        found, kept = _all_rows(choice), None
     target = found.header[-1] if target is None else target
     if target not in found.header:
         raise unknown(f"column of {found.name}", target, found.header)
@@ -118,13 +115,32 @@ def prepare_table(path: str | Path, info: Info) -> Float[Tensor, "rows width"]:
     Raises:
         WorldError: no such file, no CSV, or a column that the model needs is missing.
     """
-    columns: list[Column] = info.more["columns"]
     found = read_table(Path(path))
-    missing = [column["name"] for column in columns if column["name"] not in found.header]
-    if missing:
-        raise WorldError(f"expected the columns of {info.data} in {path}, and '{missing[0]}' is missing; "
-                         f"there are: {', '.join(found.header)}.")  # fmt: skip
-    return numbers_of(found, columns)
+    _check_columns(found, info)
+    return numbers_of(found, info.more["columns"])
+
+
+def table_like(source: str, info: Info) -> TensorExamples:
+    """All rows of another table, with the columns, means, words and classes of the one of `info`: to test a model on it.
+
+    Were the new table read by `table`, it would be brought to its own mean, and the model would see other numbers.
+
+    Args:
+        source: "iris", "adult" (both of its files), or the path of a CSV file; it needs the column of the class.
+
+    Raises:
+        CallError: no such data set.
+        WorldError: no such file, no CSV, a column that the model needs or that of the class is missing, or a class
+            that the model does not know.
+    """
+    found = _all_rows(name_or_path(source, NAMES))
+    _check_columns(found, info, [info.more["target"]])
+    return TensorExamples(
+        {
+            "features": numbers_of(found, info.more["columns"]),
+            "label": _labels(found, info.more["target"], info.classes),
+        }
+    )
 
 
 def point_table(path: str | Path) -> Float64[Tensor, "points 2"]:
@@ -269,6 +285,24 @@ def numbers_of(found: Table, columns: Sequence[Column]) -> Float[Tensor, "rows w
     return torch.stack(features, dim=1)
 
 
+def _all_rows(choice: str | Path) -> Table:
+    """A file's table, or that of a data set, whatever parts it comes in."""
+    if isinstance(choice, Path):
+        return read_table(choice)
+    if choice == "adult":
+        first, second = _adult("adult.data"), _adult("adult.test")
+        return Table("adult", first.header, first.rows + second.rows, first.lines + second.lines)
+    return read_table(fetch("iris", "iris.csv"), IRIS)
+
+
+def _check_columns(found: Table, info: Info, more: Sequence[str] = ()) -> None:
+    needed = [*(column["name"] for column in info.more["columns"]), *more]
+    missing = [name for name in needed if name not in found.header]
+    if missing:
+        raise WorldError(f"expected the columns of {info.data} in {found.name}, and '{missing[0]}' is missing; "
+                         f"there are: {', '.join(found.header)}.")  # fmt: skip
+
+
 def _adult(file: str) -> Table:
     """Adult's two files: the second begins with a remark, and its classes end with a full stop."""
     text = read_text(fetch("adult", file))
@@ -298,6 +332,11 @@ def _classes(found: Table, target: str) -> tuple[str, ...]:
 
 def _labels(found: Table, target: str, classes: Sequence[str]) -> Int64[Tensor, "rows"]:
     place = {name: i for i, name in enumerate(classes)}
+    for cell, line in zip(found.column(target), found.lines, strict=True):
+        if cell not in place:
+            shown = ", ".join(classes[:10]) + (" ..." if len(classes) > 10 else "")
+            raise WorldError(f"expected one of the classes {shown} in the column '{target}' of {found.name}, came "
+                             f"'{cell[:40]}' in line {line}; mend or remove that row.")  # fmt: skip
     return torch.tensor([place[cell] for cell in found.column(target)])
 
 

@@ -23,9 +23,7 @@ def tape(result: Tensor) -> str:
     v2 = 1.
     v3 = add(v1, v2) = 10., gradient 1.
     """
-    return "\n".join(
-        " = ".join(part for part in (name, formula, value) if part) for _, name, formula, value in steps(result)
-    )
+    return "\n".join(" = ".join(filter(None, parts)) for _, *parts in steps(result))
 
 
 def dot(result: Tensor) -> str:

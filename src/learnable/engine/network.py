@@ -19,10 +19,8 @@ class Linear:
     """
 
     def __init__(self, inputs: int, outputs: int, random: Generator, dtype: type = np.float32):
-        def start(*shape: int) -> Tensor:
-            return Tensor(random.uniform(-1, 1, shape) / np.sqrt(inputs), requires_grad=True, dtype=dtype)
-
-        self.weight, self.bias = start(outputs, inputs), start(outputs)
+        starts = (random.uniform(-1, 1, shape) / np.sqrt(inputs) for shape in ((outputs, inputs), (outputs,)))
+        self.weight, self.bias = (Tensor(start, requires_grad=True, dtype=dtype) for start in starts)
 
     def __call__(self, x: Tensor) -> Tensor:
         return x @ self.weight.T + self.bias
@@ -37,8 +35,7 @@ class MLP:
     """
 
     def __init__(self, inputs: int, hidden: Sequence[int], classes: int, random: Generator, dtype: type = np.float32):
-        widths = [inputs, *hidden, classes]
-        self.layers = [Linear(*pair, random, dtype) for pair in pairwise(widths)]
+        self.layers = [Linear(*pair, random, dtype) for pair in pairwise([inputs, *hidden, classes])]
 
     def __call__(self, x: Tensor) -> Tensor:
         x = x.reshape(x.shape[0], -1)
@@ -82,7 +79,13 @@ class SGD:
         return weights | {f"velocity.{name}": velocity.copy() for name, velocity in self.velocity.items()}
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
-        """Go on from what `state` gave. KeyError where a name is missing, ValueError where shape or type differ."""
+        """Go on from what `state` gave, or change nothing.
+
+        KeyError where a name is missing, ValueError where shape or type differ from ours.
+        """
+        for name, ours in self.state().items():
+            expected, came = (f"{x.dtype} of shape {x.shape}" for x in (ours, np.asarray(state[name])))
+            if came != expected:
+                raise ValueError(f"{name}: expected {expected}, came {came}")
         for name, parameter in self.parameters.items():
-            parameter.data = np.array(state[name])
-            self.velocity[name] = np.array(state[f"velocity.{name}"], parameter.dtype)
+            parameter.data, self.velocity[name] = np.array(state[name]), np.array(state[f"velocity.{name}"])

@@ -16,7 +16,7 @@ layer of a network would otherwise spend a third of the step on the gradient of 
 
 Sources  Griewank & Walther 2008, "Evaluating Derivatives", chapter 3 (the adjoint of each elemental);
          Baydin et al. 2018, section 3.2 - https://arxiv.org/abs/1502.05767
-Choices  where a function has a kink, we take what PyTorch takes: relu has slope 0 at 0, equal maxima share the gradient
+Choices  where a function has a kink, we take what PyTorch takes: relu and abs have slope 0 at 0, equal maxima share the gradient
 """
 
 from collections.abc import Callable
@@ -61,12 +61,12 @@ def shared(g: Array, y: Array, x: Array, axis: Any) -> Array:
 
 
 def scattered(g: Array, x: Array, index: tuple[Any, ...]) -> Array:
-    """Zeros in the shape of `x` but for the entries that were picked, which get what came back for them."""
+    """Zeros in the shape of `x` but for the entries that were picked, which get what came back for them.
+
+    Added, not assigned: an index may name an entry twice, and both count (`result[index] += g` would count one).
+    """
     result = np.zeros_like(x)
-    if any(isinstance(part, np.ndarray) for part in index):
-        np.add.at(result, index, g)  # a list of positions may name an entry twice: both count
-    else:
-        result[index] = g  # numbers and slices pick an entry once
+    np.add.at(result, index, g)
     return result
 
 
@@ -92,8 +92,8 @@ OPERATIONS: dict[str, tuple[Callable[..., Any], ...]] = {
     "sub":     (np.subtract,    lambda g, y, a, b: g,           lambda g, y, a, b: -g),
     "mul":     (np.multiply,    lambda g, y, a, b: g * b,       lambda g, y, a, b: g * a),
     "div":     (np.divide,      lambda g, y, a, b: g / b,       lambda g, y, a, b: -g * y / b),
-    "matmul":  (np.matmul,      lambda g, y, a, b: g @ swap(b),
-                                lambda g, y, a, b: swap(swap(g) @ a)),  # swap(a) @ g, lying in memory as weight.T does
+    # the second rule is swap(a) @ g, lying in memory as weight.T does
+    "matmul":  (np.matmul,      lambda g, y, a, b: g @ swap(b), lambda g, y, a, b: swap(swap(g) @ a)),
     "pow":     (np.power,       lambda g, y, a, b: g * b * a ** np.where(b == 0, 1, b - 1),
                                 lambda g, y, a, b: g * y * np.log(np.where(a == 0, 1, a))),
     "maximum": (np.maximum,     lambda g, y, a, b: np.where(a == b, g / 2, np.where(a > b, g, 0)),
@@ -105,11 +105,12 @@ OPERATIONS: dict[str, tuple[Callable[..., Any], ...]] = {
                                 lambda g, y, a, b, axis: np.split(g, [a.shape[axis]], axis)[0],
                                 lambda g, y, a, b, axis: np.split(g, [a.shape[axis]], axis)[1]),
     "neg":     (np.negative,    lambda g, y, x: -g),
+    "abs":     (np.abs,         lambda g, y, x: g * np.sign(x)),
     "exp":     (np.exp,         lambda g, y, x: g * y),
     "log":     (np.log,         lambda g, y, x: g / x),
     "tanh":    (np.tanh,        lambda g, y, x: g * (1 - y * y)),
-    "sigmoid": (lambda x: np.exp(-np.logaddexp(0, -x)),  # 1 / (1 + exp(-x)), where no x is too large for exp
-                                lambda g, y, x: g * y * (1 - y)),
+    # 1 / (1 + exp(-x)), where no x is too large for exp
+    "sigmoid": (lambda x: np.exp(-np.logaddexp(0, -x)), lambda g, y, x: g * y * (1 - y)),
     "relu":    (lambda x: np.maximum(x, 0), lambda g, y, x: np.where(x > 0, g, 0)),
     "sum":     (np.sum,         lambda g, y, x, axis, keepdims: spread(g, x, axis)),
     "mean":    (np.mean,        lambda g, y, x, axis, keepdims: spread(g, x, axis) * y.size / max(1, x.size)),

@@ -48,7 +48,14 @@ def reflected(name: str) -> Callable[..., "Tensor"]:
 
 def reduction(name: str) -> Callable[..., "Tensor"]:
     """A row that takes axes away: `tensor.sum()`, `tensor.mean(axis=0)`, `tensor.max((0, 1), keepdims=True)`."""
-    return lambda self, axis=None, keepdims=False: apply(name, self, axis=axis, keepdims=keepdims)
+    return lambda self, axis=None, keepdims=False: apply(
+        name, self, axis=tuple(axis) if isinstance(axis, list) else axis, keepdims=keepdims
+    )
+
+
+def comparison(compare: Callable[..., Any]) -> Callable[..., Any]:
+    """Entry by entry, as NumPy's array of bool: a truth has no slope, so it is no tensor and remembers nothing."""
+    return lambda self, other: compare(*(x.data for x in _tensors((self, other))))
 
 
 class Tensor:
@@ -61,6 +68,8 @@ class Tensor:
     >>> (x * x).sum().backward()
     >>> x.grad
     array([2., 4., 6.])
+
+    Raises TypeError where the numbers are not real, and where those that want a gradient are not float32 or float64.
     """
 
     __array_ufunc__ = None  # `array * tensor` is ours to answer
@@ -74,9 +83,8 @@ class Tensor:
 
     def __init__(self, data: Any, requires_grad: bool = False, *, dtype: Any = None, name: str = ""):
         data = _copied(data, dtype)
-        if data.dtype not in FLOATS and (requires_grad or data.dtype.kind not in "iub"):
-            kinds = "float32 or float64 (or, where no gradient is wanted, integers or bool)"
-            raise TypeError(f"expected {kinds}, came {data.dtype}: write 1.0 for 1, or give a dtype")
+        if data.dtype not in FLOATS and (requires_grad or data.dtype.kind == "f"):
+            raise TypeError(f"expected float32 or float64, came {data.dtype}: write 1.0 for 1, or give a dtype")
         self._data, self.requires_grad, self.name = _locked(data), requires_grad, name
 
     @property
@@ -84,6 +92,7 @@ class Tensor:
         """The numbers, read-only. Assigning replaces them, unrecorded by any graph: that is how an optimizer steps.
 
         An array that is assigned becomes the tensor's own, and read-only. Raises ValueError unless shape and type stay.
+        Where NumPy says "output array is read-only", `x.data -= step` was tried: write `x.data = x.data - step`.
         """
         return self._data
 
@@ -118,13 +127,13 @@ class Tensor:
                     share = fitted(np.asarray(rule(g, *tensor.saved, **tensor.settings)), source.data)
                     arriving[source] = arriving[source] + share if source in arriving else share
 
-    shape = property(lambda self: self._data.shape)
-    dtype = property(lambda self: self._data.dtype)
-    ndim = property(lambda self: self._data.ndim)
-    size = property(lambda self: self._data.size)
+    shape, dtype = property(lambda self: self._data.shape), property(lambda self: self._data.dtype)
+    ndim, size = property(lambda self: self._data.ndim), property(lambda self: self._data.size)
+    __len__, __iter__ = (lambda self: len(self._data)), (lambda self: (self[i] for i in range(len(self))))
+    __bool__, __float__ = (lambda self: bool(self.item())), (lambda self: float(self.item()))
 
     def item(self) -> float:
-        """The number in a tensor that has only one."""
+        """The number in a tensor that has only one, else a ValueError; `float(x)` and `if x:` ask for it too."""
         return self._data.item()
 
     def __repr__(self) -> str:
@@ -139,20 +148,24 @@ class Tensor:
     __truediv__, __rtruediv__ = method("div"), reflected("div")
     __pow__, __rpow__ = method("pow"), reflected("pow")
     __matmul__, __rmatmul__ = (lambda self, other: matmul(self, other)), (lambda self, other: matmul(other, self))
-    __neg__, exp, log, tanh = method("neg"), method("exp"), method("log"), method("tanh")
+    __neg__, __abs__, exp, log, tanh = method("neg"), method("abs"), method("exp"), method("log"), method("tanh")
     sigmoid, relu, maximum = method("sigmoid"), method("relu"), method("maximum")
     sum, mean, max = reduction("sum"), reduction("mean"), reduction("max")
+    __lt__, __le__, __gt__, __ge__ = map(comparison, (np.less, np.less_equal, np.greater, np.greater_equal))
+    # a tensor in a dictionary is itself, whatever equals it: the graph relies on that
+    __eq__, __ne__, __hash__ = comparison(np.equal), comparison(np.not_equal), object.__hash__
+    __pos__, detach = (lambda self: self), (lambda self: Tensor(self.data))  # `detach`: the numbers without the graph
 
     def __getitem__(self, index: Any) -> "Tensor":
         parts = index if isinstance(index, tuple) else (index,)
-        chosen = tuple(_copied(part) if isinstance(part, Tensor | np.ndarray | list) else part for part in parts)
+        chosen = tuple(_copied(part) if isinstance(part, Tensor | np.ndarray | Sequence) else part for part in parts)
         return apply("getitem", self, index=chosen)
 
-    def reshape(self, *shape: int) -> "Tensor":
-        return apply("reshape", self, shape=shape)
+    def reshape(self, *shape: int | Sequence[int]) -> "Tensor":
+        return apply("reshape", self, shape=tuple(np.ravel(shape).tolist()))
 
-    def permute(self, *axes: int) -> "Tensor":
-        return apply("permute", self, axes=axes)
+    def permute(self, *axes: int | Sequence[int]) -> "Tensor":
+        return apply("permute", self, axes=tuple(np.ravel(axes).tolist()))
 
     T = property(lambda self: self.permute(*range(self.ndim - 2), -1, -2))  # every matrix transposed
 
@@ -178,14 +191,12 @@ def apply(name: str, *operands: Any, **settings: Any) -> Tensor:
     Tensor([3., 6.], dtype=float64, operation=mul)
     """
     inputs = _tensors(operands)
-    arrays = [x.data for x in inputs]
-    result = Tensor.__new__(Tensor)
+    result, arrays = Tensor.__new__(Tensor), [x.data for x in inputs]
     try:
         result._data = _locked(OPERATIONS[name][0](*arrays, **settings))
     except ValueError as error:
         raise ValueError(f"{name} of shape {' and '.join(str(x.shape) for x in inputs)}: {error}") from error
-    result.operation = name
-    result.requires_grad = recording.get() and any(x.requires_grad for x in inputs)
+    result.operation, result.requires_grad = name, recording.get() and any(x.requires_grad for x in inputs)
     if result.requires_grad:
         result.inputs, result.settings, result.saved = inputs, settings, (result.data, *arrays)
     return result
@@ -196,8 +207,7 @@ def topological_order(result: Tensor) -> list[Tensor]:
 
     A loop with a stack of its own: a recursive function would end at Python's limit, a thousand operations deep.
     """
-    order: dict[Tensor, None] = {}
-    stack = [(result, False)]
+    order, stack = dict[Tensor, None](), [(result, False)]
     while stack:
         tensor, inputs_are_done = stack.pop()
         if inputs_are_done:
@@ -250,8 +260,14 @@ def _tensors(operands: Sequence[Any]) -> tuple[Tensor, ...]:
 
 
 def _copied(data: Any, dtype: Any = None) -> np.ndarray:
-    """The numbers of a tensor, an array or a list, where nobody else can write to them."""
-    return np.array(data.data if isinstance(data, Tensor) else data, dtype)
+    """The numbers of a tensor, an array or a list, where nobody else can write to them.
+
+    The type is judged before it is changed: NumPy would make nan of None, 1.5 of "1.5", and 0 of the imaginary unit.
+    """
+    array = np.array(data.data if isinstance(data, Tensor) else data)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"expected real numbers, came {type(data).__name__} of {array.dtype}")
+    return array.astype(dtype or array.dtype, copy=False)
 
 
 def _locked(data: Any) -> np.ndarray:

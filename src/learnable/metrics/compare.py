@@ -21,6 +21,8 @@ from torch import Tensor
 
 from learnable.errors import CallError
 
+ROUNDING = 5e-7  # of the values: differences that are closer than this differ by float32's rounding alone
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -40,7 +42,8 @@ def paired(
     """Compare two recipes seed by seed: the value of `b` minus that of `a`, with Student's interval.
 
     Pairing takes out what the seed does to both alike (the same first weights, the same order of the data), so that a
-    small difference shows with few seeds. Values that are missing, NaN or infinite cannot be averaged: their seeds are
+    small difference shows with few seeds. Differences that are all the same have no spread, and nothing is claimed of
+    them. Values that are missing, NaN or infinite cannot be averaged: their seeds are
     left out, and the verdict says so.
 
     >>> paired({0: 0.90, 1: 0.92, 2: 0.91}, {0: 0.93, 1: 0.94, 2: 0.94}).verdict
@@ -68,6 +71,15 @@ def paired(
         )
         return Comparison(seeds, differences, mean, None, None, verdict)
 
+    largest = max(max(abs(finite[seed]), abs(finite_b[seed])) for seed in seeds)
+    if any(differences) and max(differences) - min(differences) <= ROUNDING * largest:
+        # Accuracies move in steps of one example: two seeds agree by chance, and Student's t would call it certainty.
+        verdict = (
+            f"{second} minus {first} is {mean:+.4g} with each of {len(seeds)} seeds; equal differences from so few seeds "
+            f"show no spread to judge by. Train both with more seeds: --seed {max(seeds) + 1}, --seed {max(seeds) + 2}"
+        )
+        return Comparison(seeds, differences, mean, None, None, verdict + note)
+
     freedom = len(seeds) - 1
     spread = math.sqrt(sum((d - mean) ** 2 for d in differences) / freedom)
     error = spread / math.sqrt(len(seeds))  # standard error of the mean
@@ -79,7 +91,7 @@ def paired(
             "was one run compared with itself?"
         )
         return Comparison(seeds, differences, 0.0, interval, 1.0, verdict + note)
-    p_value = 1 - _t_within(abs(mean) / error, freedom) if error > 0 else 0.0
+    p_value = 1 - _t_within(abs(mean) / error, freedom)
 
     measured = f"95 % interval {interval[0]:.4g} to {interval[1]:.4g}, {len(seeds)} seeds, {_p_text(p_value)}"
     if p_value < 0.05:

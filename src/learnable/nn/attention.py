@@ -30,7 +30,7 @@ from learnable.errors import CallError
 def attention_weights(
     query: Float[Tensor, "*batch queries width"],
     key: Float[Tensor, "*batch keys width"],
-    allowed: Bool[Tensor, "*#batch #queries #keys"] | None = None,
+    allowed: Bool[Tensor, "*#batch #queries #keys"] | Bool[Tensor, "#keys"] | None = None,
 ) -> Float[Tensor, "*batch queries keys"]:
     r"""Who listens to whom: softmax(Q Kᵀ / √d_k), of which row i says how query i divides its attention over the keys.
 
@@ -39,21 +39,27 @@ def attention_weights(
 
     Every row sums to one, except where nothing is allowed: there it is zero.
 
+    Raises:
+        CallError: a mask of numbers.
+
     >>> attention_weights(torch.zeros(1, 4), torch.zeros(3, 4), torch.tensor([[True, True, False]]))
     tensor([[0.5000, 0.5000, 0.0000]])
     """
-    scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])  # (*batch, queries, keys)
+    query = query / math.sqrt(query.shape[-1])  # first: in half precision a sum before its division may be infinite
+    scores = query @ key.transpose(-2, -1)  # (*batch, queries, keys)
     if allowed is None:
         return scores.softmax(dim=-1)
-    weights = scores.masked_fill(~allowed, -math.inf).softmax(dim=-1)  # exp(-inf) = 0: not heard, and not counted
-    return weights.masked_fill(~allowed, 0.0)  # changes only the rows of 0/0
+    hidden = ~as_table(allowed)
+    deaf = hidden.all(dim=-1, keepdim=True)  # rows where nothing is allowed, whose softmax would be 0/0
+    scores = scores.masked_fill(hidden, -math.inf).masked_fill(deaf, 0.0)  # exp(-inf) = 0: not heard, and not counted
+    return scores.softmax(dim=-1).masked_fill(deaf, 0.0)
 
 
 def attend(
     query: Float[Tensor, "*batch queries width"],
     key: Float[Tensor, "*batch keys width"],
     value: Float[Tensor, "*batch keys value_width"],
-    allowed: Bool[Tensor, "*#batch #queries #keys"] | None = None,
+    allowed: Bool[Tensor, "*#batch #queries #keys"] | Bool[Tensor, "#keys"] | None = None,
 ) -> Float[Tensor, "*batch queries value_width"]:
     """Equation 1, written out: a mean of the values, weighted by how well their keys fit the query.
 
@@ -70,7 +76,7 @@ def attend_fast(
     query: Float[Tensor, "*batch queries width"],
     key: Float[Tensor, "*batch keys width"],
     value: Float[Tensor, "*batch keys value_width"],
-    allowed: Bool[Tensor, "*#batch #queries #keys"] | None = None,
+    allowed: Bool[Tensor, "*#batch #queries #keys"] | Bool[Tensor, "#keys"] | None = None,
     causal: bool = False,
 ) -> Float[Tensor, "*batch queries value_width"]:
     """The same sum as `attend`, by torch's fused kernel, which never stores the (queries, keys) table.
@@ -78,11 +84,30 @@ def attend_fast(
     `causal` adds `causal_mask` to what is allowed; without `allowed` the kernel skips the forbidden half altogether.
     It counts queries and keys from the same first token: to continue a sequence of which only the keys are kept, pass
     the rows of the mask that belong to the new queries as `allowed`.
+
+    On a CPU the kernel has no second derivative: for the slope of a slope (a gradient penalty) use `attend`.
+
+    Raises:
+        CallError: a mask of numbers, which the kernel would add to the scores.
     """
+    if allowed is not None:
+        allowed = as_table(allowed)
     if causal and allowed is not None:  # the kernel takes one or the other
         past = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool, device=query.device).tril()
         allowed, causal = allowed & past, False
     return F.scaled_dot_product_attention(query, key, value, attn_mask=allowed, is_causal=causal)
+
+
+def as_table(allowed: Tensor) -> Bool[Tensor, "*batch queries keys"]:
+    """The mask with an axis for the queries: a row of keys holds for all of them.
+
+    Raises:
+        CallError: it is not made of True and False.
+    """
+    if allowed.dtype != torch.bool:
+        raise CallError(f"expected a mask of True (may look) and False, came {allowed.dtype}; ones and zeros become one "
+                        "by mask.bool(), zeros and minus infinity by mask == 0")  # fmt: skip
+    return allowed if allowed.dim() > 1 else allowed[None]
 
 
 def causal_mask(tokens: int, device: torch.device | None = None) -> Bool[Tensor, "tokens tokens"]:
@@ -130,7 +155,7 @@ class SelfAttention(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "batch tokens width"],
-        allowed: Bool[Tensor, "*#heads #tokens #tokens"] | None = None,
+        allowed: Bool[Tensor, "*#heads #tokens #tokens"] | Bool[Tensor, "#tokens"] | None = None,
     ) -> Float[Tensor, "batch tokens width"]:
         """Let the tokens talk. `allowed`, True where one may look, broadcasts to (batch, heads, queries, keys)."""
         query, key, value = rearrange(self.to_qkv(x), "b t (three h d) -> three b h t d", three=3, h=self.heads)

@@ -4,28 +4,27 @@ Polyak & Juditsky 1992; with an exponential window as in Izmailov et al. 2018 (s
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 class Average:
-    """An exponential moving average of a module's parameters and floating buffers.
+    """An exponential moving average of parameters and floating buffers.
 
     Args:
+        live: the tensors as they are trained, by name: `module.state_dict(keep_vars=True)`.
         decay: share of the old average that a step keeps. Early on less is kept, (1 + steps) / (10 + steps), or the
             first random weights would stay in the average for 1 / (1 - decay) steps.
     """
 
-    def __init__(self, module: nn.Module, decay: float):
+    def __init__(self, live: Mapping[str, Tensor], decay: float):
         if not 0 < decay < 1:
             raise ValueError(f"expected a decay between 0 and 1, came {decay}")
         self.decay = decay
         self.steps = 0
-        self.live = {
-            name: tensor for name, tensor in module.state_dict(keep_vars=True).items() if tensor.is_floating_point()
-        }
+        self.live = {name: tensor for name, tensor in live.items() if tensor.is_floating_point()}
         self.values = {name: tensor.detach().clone() for name, tensor in self.live.items()}
 
     @torch.no_grad()

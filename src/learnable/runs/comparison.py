@@ -32,16 +32,34 @@ def compare(first: Run, second: Run, metric: str | None = None) -> Sides:
         if "metrics" not in run.record:
             raise CallError(f"{run.name} is {run.status}, so it has no result to compare; "
                             f"finish it: learnable train --resume {run.name}")  # fmt: skip
+    here, there = ((run.info.data, run.record["data"].get("test")) for run in (first, second))
+    if here != there:
+        raise CallError(f"{first.name} was measured on {here[1]} examples of {here[0]} and {second.name} on {there[1]} of "
+                        f"{there[0]}: what differs may be the data. Compare runs on the same data.")  # fmt: skip
     shared = [name for name in first.record["metrics"] if name in second.record["metrics"]]
     promised = first.recipe.expected.metric
     wanted = metric or (promised if promised in shared else shared[0] if shared else "")
     if wanted not in shared:
         raise CallError(f"{first.name} and {second.name} have no metric in common")
+    if first.recipe_name == second.recipe_name and _what(first) == _what(second):
+        return _same(first, second, wanted)
     values = (_by_seed(first, wanted), _by_seed(second, wanted))
     names = (first.recipe_name, second.recipe_name)
     if names[0] == names[1]:
         names = (first.name, second.name)
     return Sides(wanted, names, values, paired(*values, names=names))
+
+
+def _same(first: Run, second: Run, metric: str) -> Sides:
+    """Two runs of one recipe with the same settings: what lies between them is the seed, or nothing."""
+    a, b = (run.record["metrics"][metric] for run in (first, second))
+    if first.seed == second.seed:
+        verdict = f"both are the same training with seed {first.seed}: {a:.6g} and {b:.6g}"
+    else:
+        verdict = (f"they differ by the seed alone ({first.seed}: {a:.6g}, {second.seed}: {b:.6g}), so what lies between them is "
+                   "chance; compare runs of two recipes, or of two settings")  # fmt: skip
+    values = ({first.seed: a}, {second.seed: b})
+    return Sides(metric, (first.name, second.name), values, Comparison((), (), None, None, None, verdict))
 
 
 def siblings(run: Run) -> list[Run]:

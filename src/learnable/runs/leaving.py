@@ -9,6 +9,34 @@ from learnable.runs.run import Run
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt2", "safetensors": ".safetensors"}
 
 
+def input_in_words(run: Run) -> str:
+    """What the exported model expects, step by step, for whoever calls it without this library."""
+    info, recipe = run.info, run.recipe
+    if info.image is not None:
+        channels, height, width = info.image
+        steps = [
+            f"float32 of shape (batch, {channels}, {height}, {width})",
+            f"{'gray' if channels == 1 else 'red, green, blue'}, from 0 (black) to 1 (white): value / 255",
+        ]
+        if info.more.get("ink"):
+            steps.append("light ink on a dark ground: invert a picture of dark ink on paper")
+            steps.append(
+                "crop to the ink, scale its longer side to 20 of 28 pixels, and put its center of mass into the middle"
+                if info.more["ink"] == "mnist"
+                else "crop to the ink and scale it to fill the height"
+            )
+        else:
+            steps.append("scale the shorter side to fit and cut the middle out")
+        return "; ".join(steps)
+    if info.more.get("columns"):
+        return f"float32 of shape (batch, {info.width}): the columns of {info.data}, as learnable.data.tables prepares them"
+    if info.alphabet and recipe.inputs == ("tokens",) and not info.classes:
+        return f"int64 of shape (batch, tokens), at most {info.context} tokens: places in the alphabet {''.join(info.alphabet)!r}"
+    if info.noise:
+        return f"float32 of shape (batch, {info.noise}): standard normal noise"
+    return f"{', '.join(recipe.inputs)}: as the recipe {run.recipe_name} makes them; classes: {', '.join(info.classes)}"
+
+
 def leave(run: Run, to: str, path: Path, *, overwrite: bool = False) -> Exported:
     """Write the run's model in the format `to`, compared with the original before it gets its name.
 
@@ -22,7 +50,7 @@ def leave(run: Run, to: str, path: Path, *, overwrite: bool = False) -> Exported
         "recipe": run.recipe_name,
         "data": run.info.data,
         "classes": list(run.info.classes),
-        "input": run.info.to_json(),
+        "input": input_in_words(run),
     }
     if to == "safetensors":
         from learnable.export.safetensors import to_safetensors

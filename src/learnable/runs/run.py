@@ -21,7 +21,7 @@ from torch import nn
 
 import learnable
 from learnable import catalog
-from learnable.data.examples import Data, Info
+from learnable.data.examples import Data, Examples, Info, TextWindows
 from learnable.errors import CallError, WorldError
 from learnable.files import write_json
 from learnable.home import runs_folder
@@ -188,6 +188,12 @@ class Run:
         return model.eval()
 
     @property
+    def described(self) -> str:
+        """Which run it is, on what data, and whether it came to its end: said before it is used."""
+        unfinished = "" if self.status == "finished" else f", {self.status} before its end"
+        return f"{self.name}, trained on {self.info.data}{unfinished}"
+
+    @property
     def parameters(self) -> int:
         """How many numbers the model has learned."""
         return sum(parameter.numel() for parameter in self.model.parameters())
@@ -202,13 +208,20 @@ class Run:
         Raises:
             CallError: the other source has other classes.
         """
+        if source is not None and "columns" in self.info.more:
+            from learnable.data.tables import table_like
+
+            return self.recipe.evaluate(self.model, table_like(source, self.info), self.info)
         data = self.data(source)
-        for what in ("classes", "alphabet"):
-            ours, theirs = getattr(self.info, what), getattr(data.info, what)
-            if ours != theirs and not (what == "alphabet" and set(theirs) <= set(ours)):
-                raise CallError(f"{self.name} knows the {what} {_short(ours)} and this data has {_short(theirs)}; "
-                                "evaluate it on data of the same kind, or train a new run on this one")  # fmt: skip
-        return self.recipe.evaluate(self.model, data.test, self.info)
+        test: Examples = data.test
+        ours, theirs = self.info.classes or self.info.alphabet, data.info.classes or data.info.alphabet
+        if ours != theirs:
+            if not (isinstance(test, TextWindows) and set(theirs) <= set(ours)):
+                raise CallError(f"{self.name} knows {_short(ours)} and this data has {_short(theirs)}; evaluate it on data of "
+                                "the same kind, or train a new run on this one")  # fmt: skip
+            places = torch.tensor([ours.index(letter) for letter in theirs])
+            test = TextWindows(places[test.tokens.long()], test.context)  # the same letters by our numbers
+        return self.recipe.evaluate(self.model, test, self.info)
 
     @property
     def can_predict(self) -> bool:
@@ -253,7 +266,7 @@ def find_folder(name: str) -> Path:
         found = runs(name)
         if not found:
             raise WorldError(f"there is no run of {name} yet; make one: learnable train {name}")
-        return found[-1]
+        return next((folder for folder in reversed(found) if not _is_smoke(folder)), found[-1])
     if len(parts) == 2 and parts[0] in recipes and (runs_folder() / name).is_dir():
         return runs_folder() / name
     try:
@@ -289,6 +302,14 @@ def runs(recipe_name: str | None = None) -> list[Path]:
         if path.is_dir() and path.name[0] != "." and any(path.iterdir())  # empty: killed before its first word
     ]
     return sorted(found, key=_age)
+
+
+def _is_smoke(folder: Path) -> bool:
+    """Whether it was only tried whether the recipe runs: nobody means that one."""
+    try:
+        return bool(Run(folder).record["overrides"].get("smoke"))
+    except WorldError:
+        return False
 
 
 def _age(folder: Path) -> tuple[str, int, str]:

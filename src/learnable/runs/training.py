@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import math
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from typing import Protocol, runtime_checkable
@@ -100,6 +101,7 @@ def resume(name: str, show: Show | None = None) -> Run:
     """Go on with a run that was interrupted, exactly where its newest whole checkpoint stands.
 
     Raises:
+        CallError: it was begun by another number of processes.
         WorldError: the data has changed since, somebody else is at it, or no checkpoint can be read.
     """
     show = show or Nobody()
@@ -108,6 +110,9 @@ def resume(name: str, show: Show | None = None) -> Run:
     if run.record["status"] == "finished":
         show.notice(f"{run.name} is finished already")
         return run
+    if int(os.environ.get("WORLD_SIZE", "1")) != run.record["machine"]["processes"]:
+        raise CallError(f"{run.name} was begun by {run.record['machine']['processes']} processes; go on with as many, or its "
+                        f"end would be another one: {how_to_resume(run)}")  # fmt: skip
     place = Machine(
         overrides.get("device", "auto"), overrides.get("precision", "fp32"), overrides.get("parallel", "ddp")
     )
@@ -120,6 +125,14 @@ def resume(name: str, show: Show | None = None) -> Run:
         return _go_on(run, recipe, data, place, show)
     finally:
         place.close()
+
+
+def how_to_resume(run: Run) -> str:
+    """The command line that goes on with a run, with as many processes as began it."""
+    processes = run.record["machine"]["processes"]
+    if processes == 1:
+        return f"learnable train --resume {run.name}"
+    return f"torchrun --nproc-per-node {processes} -m learnable train --resume {run.name}"
 
 
 def fingerprint(examples: Examples) -> str:
@@ -192,7 +205,7 @@ def _train(
     torch.manual_seed(stream(run.seed, "model").initial_seed())
     model = recipe.model(data.info, **recipe.model_settings)
     team = Team(model, recipe.players, place)
-    average = Average(team.bare, recipe.average) if recipe.average else None
+    average = Average(checkpoint.bare_state(team), recipe.average) if recipe.average else None
     torch.manual_seed(stream(run.seed, "training", place.rank).initial_seed())
     steps = recipe.steps_for(len(data.train))
     keeper = _Keeper(run, recipe, team, average, place)
@@ -240,7 +253,7 @@ def _train(
                 )
             break
     if keeper.best:
-        checkpoint.fill(checkpoint.bare_state(team), keeper.best, run.name)
+        checkpoint.restore_weights(team, keeper.best, run.name)
     seconds = clock.seconds()
     return _evaluate(recipe, team, None if keeper.best else average, data.test, data), seconds, keeper.last_step
 
@@ -270,7 +283,7 @@ class _Keeper:
         folder, files, state = found
         checkpoint.restore_team(self.team, files, f"{self.run.name}/{folder.name}")
         if self.average and "average" in files:
-            self.average.load_state_dict(files["average"])
+            self.average.load_state_dict(checkpoint.divided(files["average"], self.average.values))
         self.best = {name: tensor.clone() for name, tensor in files.get("best", {}).items()}
         self.best_value, self.stale = state["best"], state["stale"]
         step = int(state["step"])
@@ -297,7 +310,8 @@ class _Keeper:
         )
         self.stale = 0 if better else self.stale + 1
         if better:
-            source = self.average.state_dict() if self.average else checkpoint.team_state(self.team)["model"]
+            source = self.average.state_dict() if self.average else checkpoint.bare_state(self.team)
+            source = checkpoint.whole(source)
             self.best = {name: tensor.detach().clone() for name, tensor in source.items() if name != "steps"}
             self.best_value = value
 
@@ -313,7 +327,7 @@ class _Keeper:
         before = clock.seconds()
         files: dict[str, Mapping[str, Tensor]] = dict(checkpoint.team_state(self.team))
         if self.average:
-            files["average"] = self.average.state_dict()
+            files["average"] = checkpoint.whole(self.average.state_dict())
         if self.best:
             files["best"] = self.best
         if self.place.first:
@@ -332,8 +346,10 @@ class _Keeper:
 
 
 def _evaluate(recipe: Recipe, team: Team, average: Average | None, examples: Examples, data: Data) -> Metrics:
+    team.settle()
     with average.in_place() if average else contextlib.nullcontext():
         metrics = recipe.evaluate(team.bare, examples, data.info)
+        team.settle()
     team.bare.train()
     return metrics
 

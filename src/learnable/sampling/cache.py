@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from learnable.errors import CallError
-from learnable.nn.attention import attend_fast
+from learnable.nn.attention import attend, attend_fast
 from learnable.nn.block import Block
 from learnable.sampling.text import Choose
 
@@ -32,10 +32,12 @@ def generate_cached(
 
     Args:
         prompts: rows of tokens, of any lengths; a table (batch, tokens) is such rows too.
+
+    Raises:
+        CallError: what `stream_cached` refuses.
     """
-    new = torch.cat(
-        [torch.stack([prompt[:0] for prompt in prompts]), *stream_cached(model, prompts, count, choose, stop=stop)], 1
-    )
+    steps = list(stream_cached(model, prompts, count, choose, stop=stop))
+    new = torch.cat([torch.stack([prompt[:0] for prompt in prompts]), *steps], dim=1)
     texts = []
     for prompt, row in zip(prompts, new, strict=True):
         ends = (row == stop).nonzero() if stop is not None else []
@@ -54,12 +56,18 @@ def stream_cached(
     worthless. From there on each token costs a full pass, as it does without a cache.
 
     Raises:
-        CallError: no prompts, or an empty one.
+        CallError: no prompts, an empty one, one that is no row of whole numbers, a count below 0.
     """
+    if count < 0:
+        raise CallError(f"expected a count of at least 0 tokens, came {count}; 0 leaves the texts as they are")
+    for prompt in prompts:
+        if prompt.dim() != 1 or prompt.dtype not in (torch.int64, torch.int32):
+            raise CallError(f"expected each prompt as a row of whole numbers, came {prompt.dtype} of shape "
+                            f"{tuple(prompt.shape)}; a single text is [tokens.long()]")  # fmt: skip
     lengths = torch.tensor([len(prompt) for prompt in prompts])
     if not len(lengths) or lengths.min() < 1:
         raise CallError("expected prompts of at least one token each; begin with the token that stands for a new text")
-    text = nn.utils.rnn.pad_sequence(list(prompts), batch_first=True)  # (batch, longest)
+    text = nn.utils.rnn.pad_sequence([prompt.long() for prompt in prompts], batch_first=True)  # (batch, longest)
     even = bool((lengths == lengths[0]).all())
     lengths = lengths.to(text.device)
     text = torch.cat([text, text.new_zeros(len(text), count)], dim=1)
@@ -88,8 +96,8 @@ def stream_cached(
 class Cache:
     """Keys and values of what was read, block by block, in memory that was set aside once."""
 
-    keys: Float[Tensor, "depth batch room heads head_width"]
-    values: Float[Tensor, "depth batch room heads head_width"]
+    keys: Float[Tensor, "depth batch heads room head_width"]
+    values: Float[Tensor, "depth batch heads room head_width"]
     lengths: Int[Tensor, "batch"]  # tokens that were read, row by row
     longest: int = 0  # the largest of `lengths`, known without asking a GPU
     even: bool = True  # whether they are all the same
@@ -98,17 +106,19 @@ class Cache:
     def for_model(cls, model: Transformer, batch: int, room: int) -> "Cache":
         weight = model.token.weight
         heads = model.blocks[0].attention.heads
-        shape = (len(model.blocks), batch, room, heads, weight.shape[1] // heads)
+        shape = (len(model.blocks), batch, heads, room, weight.shape[1] // heads)
+        with torch.no_grad():  # the type that keys will have; under autocast it is not the weights'
+            dtype = model.blocks[0].attention.to_qkv(weight[:1]).dtype
         # Zeros, as nothing may look at empty places but 0 x NaN, from memory that was somebody's, is NaN.
         return cls(
-            weight.new_zeros(shape),
-            weight.new_zeros(shape),
+            weight.new_zeros(shape, dtype=dtype),
+            weight.new_zeros(shape, dtype=dtype),
             torch.zeros(batch, dtype=torch.int64, device=weight.device),
         )
 
     @property
     def has_room(self) -> bool:
-        return self.longest < self.keys.shape[2]
+        return self.longest < self.keys.shape[3]
 
     @torch.inference_mode()
     def read(
@@ -129,7 +139,7 @@ class Cache:
             allowed = torch.arange(self.longest, device=tokens.device) <= positions[:, None, :, None]
         x = model.embed(tokens, positions)
         for block, keys, values in zip(model.blocks, self.keys, self.values, strict=True):
-            x = cached_block(block, x, keys[:, : self.longest], values[:, : self.longest], positions, allowed)
+            x = cached_block(block, x, keys[:, :, : self.longest], values[:, :, : self.longest], positions, allowed)
         self.lengths = self.lengths + (new if ends is None else ends)
         self.even = self.even and ends is None
         last = x[:, -1:] if ends is None else x[torch.arange(len(x), device=x.device), ends - 1][:, None]
@@ -139,8 +149,8 @@ class Cache:
 def cached_block(
     block: Block,
     x: Float[Tensor, "batch new width"],
-    keys: Float[Tensor, "batch tokens heads head_width"],
-    values: Float[Tensor, "batch tokens heads head_width"],
+    keys: Float[Tensor, "batch heads tokens head_width"],
+    values: Float[Tensor, "batch heads tokens head_width"],
     positions: Int[Tensor, "batch new"],
     allowed: Bool[Tensor, "batch 1 new tokens"] | None,
 ) -> Float[Tensor, "batch new width"]:
@@ -150,9 +160,11 @@ def cached_block(
         attention.to_qkv(block.norm1(x)), "b t (three h d) -> three b t h d", three=3, h=attention.heads
     )
     rows = torch.arange(len(x), device=x.device)[:, None]
-    keys[rows, positions] = key
-    values[rows, positions] = value
-    answers = attend_fast(query.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), allowed)
+    keys[rows, :, positions] = key
+    values[rows, :, positions] = value
+    # A table of one row costs nothing to store, and on a CPU the written-out equation makes it sooner than the kernel.
+    look = attend if query.shape[1] == 1 and query.device.type == "cpu" else attend_fast
+    answers = look(query.transpose(1, 2), keys, values, allowed)
     x = x + attention.to_out(rearrange(answers, "b h t d -> b t (h d)"))
     x = x + block.mlp(block.norm2(x))
     return x

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from learnable.data.examples import Info
 from learnable.data.text import decode, encode
-from learnable.errors import CallError
+from learnable.errors import CallError, WorldError
 
 # Anything that turns tokens (batch, tokens) into logits (batch, tokens, vocab) and has `config.context`, the most tokens that
 # it can read; of a longer text it reads the end.
@@ -41,7 +41,12 @@ def stream(
     """The new tokens one by one, each (batch, 1), as they are chosen.
 
     A text in which `stop` was chosen gets nothing but `stop` from then on; when all have it, the stream ends.
+
+    Raises:
+        CallError: a count below 0.
     """
+    if count < 0:
+        raise CallError(f"expected a count of at least 0 tokens, came {count}; 0 leaves the texts as they are")
     ended = torch.zeros_like(tokens[:, :1], dtype=torch.bool)
     for _ in range(count):
         with torch.inference_mode():  # inside the loop: whoever takes the tokens may want gradients of his own
@@ -71,6 +76,7 @@ def sample(temperature: float = 1.0, top_k: int | None = None, generator: torch.
 
     Raises:
         CallError: a temperature that is not above 0, a `top_k` below 1.
+        WorldError: when choosing: logits of which no probabilities can be made (NaN, infinity, nothing but its negative).
     """
     if not 0 < temperature < float("inf"):
         raise CallError(f"expected a temperature above 0, came {temperature}; for always the most expected, use greedy")
@@ -84,6 +90,9 @@ def sample(temperature: float = 1.0, top_k: int | None = None, generator: torch.
             scores = scores.masked_fill(scores < last, -torch.inf)
         # The probabilities laid end to end are a line of length 1: a point of it, drawn evenly, lies in one of them.
         ends = scores.softmax(dim=-1).cumsum(dim=-1)
+        if not (ends[:, -1] > 0).all():  # NaN is not: every point would lie behind the line, where there is no token
+            raise WorldError("the model's answer is no number: its training has diverged; train it again at a lower "
+                             "learning rate, or go back to an earlier checkpoint")  # fmt: skip
         device = generator.device if generator is not None else logits.device
         point = torch.rand(len(logits), 1, dtype=torch.float64, generator=generator, device=device).to(logits.device)
         return torch.searchsorted(ends, point * ends[:, -1:], right=True)

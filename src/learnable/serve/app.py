@@ -57,7 +57,7 @@ Kind = TypeVar("Kind", bound=Question)
 
 
 class Picture(Question):
-    image: str = Field(min_length=1)
+    image: str = Field(min_length=1, description="a picture in base64")
 
 
 class Text(Question):
@@ -99,13 +99,7 @@ def create_app(
     @app.get("/")
     async def what_this_is(request: Request) -> JSONResponse:
         here = str(request.base_url).rstrip("/")
-        routes = {"GET /health": f"curl {here}/health"}
-        as_json = f"curl {here}/%s --json '%s'"
-        if run.can_predict:
-            picture = f"curl {here}/predict --data-binary @picture.png -H 'Content-Type: image/png'"
-            routes["POST /predict"] = picture if pictures else as_json % ("predict", '{"text": "..."}')
-        if run.can_generate:
-            routes["POST /generate"] = as_json % ("generate", '{"count": 100, "seed": 0, "temperature": 0.8}')
+        routes = {"GET /health": f"curl {here}/health"} | examples(run, here)
         about = f"{run.recipe_name}, trained on {run.info.data}, served by learnable {learnable.__version__}"
         return JSONResponse({"about": about, "run": run.name, "routes": routes})
 
@@ -144,6 +138,18 @@ def create_app(
     return app
 
 
+def examples(run: Run, here: str) -> dict[str, str]:
+    """How each route that needs a body is called at this address, what the run is for first."""
+    found = {}
+    as_json = f"curl {here}/%s --json '%s'"
+    if run.can_predict:
+        picture = f"curl {here}/predict --data-binary @picture.png -H 'Content-Type: image/png'"
+        found["POST /predict"] = picture if run.info.image is not None else as_json % ("predict", '{"text": "..."}')
+    if run.can_generate:
+        found["POST /generate"] = as_json % ("generate", '{"count": 100, "seed": 0, "temperature": 0.8}')
+    return found
+
+
 # ------------------------------------------------------------------------------------------------- reading a request
 
 
@@ -164,7 +170,9 @@ def parsed(kind: type[Kind], body: bytes) -> Kind:
         if first["type"] == "json_invalid":
             raise HTTPException(400, f"expected JSON: {first['msg']}") from None
         where = ".".join(str(part) for part in first["loc"])[:80]
-        known = ", ".join(kind.model_fields)
+        known = ", ".join(
+            f"{name} ({field.description})" if field.description else name for name, field in kind.model_fields.items()
+        )
         raise HTTPException(422, f"{where or 'the body'}: {first['msg']}; the fields are {known}") from None
 
 
@@ -333,7 +341,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 def serve(run: Run, host: str = "127.0.0.1", port: int = 8000) -> None:
-    """Serve until Ctrl-C, which is how serving ends and therefore no error. Prints the address when it can be called.
+    """Serve until Ctrl-C, which is how serving ends and therefore no error. Prints the address and an example when it can be called.
 
     Args:
         host: 127.0.0.1 is this machine alone; 0.0.0.0 is everybody who can reach it.
@@ -354,6 +362,8 @@ def serve(run: Run, host: str = "127.0.0.1", port: int = 8000) -> None:
         shown = f"[{address}]" if ":" in address else address
         everybody = "" if private else ", to everybody who can reach this machine"
         print(f"serving {run.name} on http://{shown}:{number}{everybody} (Ctrl-C ends it)", flush=True)
+        for example in list(examples(run, f"http://{shown}:{number}").values())[:1]:
+            print(f"try: {example}", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(settings).run(sockets=[door])
 

@@ -69,6 +69,8 @@ class Batches:
 
     def __init__(self, examples: Examples, batch_size: int, seed: int, *, accumulate: int = 1, rank: int = 0, world: int = 1,
                  device: torch.device | str = "cpu"):  # fmt: skip
+        if accumulate < 1:
+            raise CallError(f"expected at least 1 micro-batch a step, came {accumulate}")
         if batch_size % (world * accumulate):
             raise CallError(f"expected a global batch that {world} processes with {accumulate} micro-batches each can share "
                              f"evenly, came {batch_size}; choose a multiple of {world * accumulate}")  # fmt: skip

@@ -176,9 +176,8 @@ def team_state(team: Team) -> dict[str, dict[str, Tensor]]:
             for key, value in entries.items():
                 if isinstance(value, Tensor):
                     memory[f"{number}/{names[id(parameter)]}/{key}"] = _whole(value)
-    memory["random/cpu"] = torch.get_rng_state()
-    if team.machine.device.type == "cuda":
-        memory["random/cuda"] = torch.cuda.get_rng_state(team.machine.device)
+    for rank, states in enumerate(team.machine.gather(_random(team))):  # each process draws its own dropout masks
+        memory |= {f"random/{rank}/{kind}": state for kind, state in states.items()}
     return {"model": {name: _whole(tensor) for name, tensor in bare_state(team).items()}, "optimizer": memory}
 
 
@@ -189,10 +188,7 @@ def restore_team(team: Team, files: Mapping[str, Mapping[str, Tensor]], source: 
         WorldError: the checkpoint belongs to another model or optimizer.
     """
     team.settle()
-    if team.machine.sharded:
-        _restore_sharded(team, files["model"])
-    else:
-        fill(bare_state(team), files["model"], source)
+    restore_weights(team, files["model"], source)
     memory = files["optimizer"]
     for number, seat in enumerate(team.seats):
         for name, parameter in seat.module.named_parameters():
@@ -202,9 +198,40 @@ def restore_team(team: Team, files: Mapping[str, Mapping[str, Tensor]], source: 
                 seat.optimizer.state[parameter] = {key: _placed(value, parameter) for key, value in entries.items()}
         if seat.parameters and not any(key.startswith(f"{number}/") for key in memory) and _remembers(seat.optimizer):
             raise WorldError(f"{source} holds nothing of the optimizer of '{seat.name}'; it belongs to another recipe")
-    torch.set_rng_state(memory["random/cpu"])
-    if "random/cuda" in memory and team.machine.device.type == "cuda":
-        torch.cuda.set_rng_state(memory["random/cuda"], team.machine.device)
+    own = f"random/{team.machine.rank}"
+    if f"{own}/cpu" not in memory:
+        raise WorldError(
+            f"{source} was written by fewer processes than these {team.machine.world}; go on with as many as began"
+        )
+    torch.set_rng_state(memory[f"{own}/cpu"])
+    if f"{own}/cuda" in memory and team.machine.device.type == "cuda":
+        torch.cuda.set_rng_state(memory[f"{own}/cuda"], team.machine.device)
+
+
+def restore_weights(team: Team, state: Mapping[str, Tensor], source: str) -> None:
+    """Give a team these weights, whole tensors by their bare names, divided among the processes where the team's are."""
+    team.settle()
+    if team.machine.sharded:
+        _restore_sharded(team, state)
+    else:
+        fill(bare_state(team), state, source)
+
+
+def whole(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors with all their parts put together; every process has to call this."""
+    return {name: _whole(tensor) for name, tensor in state.items()}
+
+
+def divided(state: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Whole tensors, divided like those of the same names in `like`."""
+    return {name: _placed(tensor, like[name]) if name in like else tensor for name, tensor in state.items()}
+
+
+def _random(team: Team) -> dict[str, Tensor]:
+    states = {"cpu": torch.get_rng_state()}
+    if team.machine.device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(team.machine.device)
+    return states
 
 
 def bare_state(team: Team) -> dict[str, Tensor]:

@@ -312,6 +312,17 @@ def overfits(record: Record) -> Numbers | None:
     return None
 
 
+def does_not_generalize(record: Record) -> Numbers | None:
+    """Validation was bad from its first row on, so it cannot turn up, while the training data are known by heart."""
+    valid = [loss for _, loss in record.curve("loss", part="valid")]
+    if not valid or len(record.losses) < 5 or record.classes < 2 or overfits(record):
+        return None
+    last = min(valid[-3:])
+    if record.end < 0.1 * record.guess and last > max(0.5 * record.guess, 10 * record.end):
+        return {"now": record.end, "last": last, "guess": record.guess, "classes": record.classes}
+    return None
+
+
 def won(record: Record) -> Numbers | None:
     """A discriminator that is always right has nothing left to teach."""
     detective, forger = record.curve("discriminator.loss"), record.curve("generator.loss")
@@ -402,6 +413,14 @@ CHECKS = (
         "the validation loss was best at step {step} ({best:.3g}) and rose to {last:.3g}, "
         "while the training loss fell from {then:.3g} to {now:.3g}",
         "stop at step {step} (patience), or use more data, augmentation, weight decay, dropout, a smaller model",
+    ),
+    Check(
+        "does not generalize", does_not_generalize,
+        "the training loss is {now:.2g} and the validation loss {last:.3g}; "
+        "guessing among {classes} classes costs {guess:.3g}",
+        "the training data were learned by heart: use more data, augmentation, weight decay, dropout, a smaller model, "
+        "or a pretrained one with most layers frozen; evaluate more often and stop early (patience); and see whether "
+        "the validation part is prepared as the training part is",
     ),
     Check(
         "discriminator has won", won,

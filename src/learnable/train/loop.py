@@ -7,9 +7,11 @@ gradients are cleared, the others' too, which have flowed through their parts on
 import contextlib
 from collections.abc import Iterator, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from learnable.data.examples import Batch
+from learnable.errors import CallError
 from learnable.train.batches import Batches
 from learnable.train.machine import Machine, quiet
 from learnable.train.recipe import Player
@@ -36,14 +38,14 @@ def move(seat: "Seat", team: "Team", micro_batches: Sequence[Batch], share: floa
         share: of the player's learning rate, by its schedule.
         clip: largest norm that the gradient of the player's parameters may have.
     """
-    for group in seat.optimizer.param_groups:
-        group["lr"] = seat.player.learning_rate * share
+    for group, own in zip(seat.optimizer.param_groups, seat.rates, strict=True):
+        group["lr"] = own * share
     losses: Losses = {}
     with _looking_on(team, seat):
         for number, batch in enumerate(micro_batches, start=1):
             with quiet(team.wrapped, silent=number < len(micro_batches)):
                 with team.machine.autocast():
-                    parts = seat.player.objective(team.model, batch)
+                    parts = named(seat.player.objective(team.model, batch))
                 (parts["total"] / len(micro_batches)).backward()
             for name, value in parts.items():
                 value = value.detach() / len(micro_batches)
@@ -58,6 +60,20 @@ def move(seat: "Seat", team: "Team", micro_batches: Sequence[Batch], share: floa
     return {seat.label(name): value for name, value in losses.items()}
 
 
+def named(parts: Losses) -> Losses:
+    """What an objective gave, if it is a dict of tensors with a total.
+
+    Raises:
+        CallError: it is something else.
+    """
+    if not isinstance(parts, dict) or not isinstance(parts.get("total"), Tensor):
+        came = f"a dict of {', '.join(parts)}" if isinstance(parts, dict) else type(parts).__name__
+        raise CallError(
+            f'expected an objective to give {{"total": loss, ...}} with a tensor to be minimized, came {came}'
+        )
+    return {name: torch.as_tensor(value) for name, value in parts.items()}
+
+
 class Seat:
     """A player at the table: its module (in its wrapper, if any), its parameters, its optimizer."""
 
@@ -67,10 +83,8 @@ class Seat:
         self.alone = alone
         self.parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
         self.optimizer = player.optimizer(module, player.learning_rate)
-
-    @property
-    def name(self) -> str:
-        return self.player.part or "model"
+        self.rates = [group["lr"] for group in self.optimizer.param_groups]  # a backbone may learn more slowly
+        self.name = player.part or "model"
 
     def label(self, name: str) -> str:
         """What a number of this player is called in the record: `loss`, or `generator.loss` where several play."""
@@ -102,7 +116,10 @@ class Team:
                 self.model = wrapped
             if wrapped is not part or machine.sharded:
                 self.wrapped.append(wrapped)
-            self.seats.append(Seat(player, part, alone=len(players) == 1))
+            seat = Seat(player, part, alone=len(players) == 1)
+            again = sum(other.player.part == player.part for other in self.seats)
+            seat.name += f"-{again + 1}" if again else ""
+            self.seats.append(seat)
         self.parameters = list(self.model.parameters())
         model.train()
 

@@ -20,7 +20,7 @@ from learnable.errors import CallError, WorldError
 PRECISIONS = {"fp32": "no", "bf16": "bf16"}
 PARALLELS = ("ddp", "fsdp")
 LAUNCHED = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")  # what torchrun tells each process
-START = "start with: torchrun --nproc-per-node 2 -m learnable train RECIPE"
+START = "start with: torchrun --nproc-per-node 2 -m learnable train ..."
 
 
 class Machine:
@@ -115,6 +115,14 @@ class Machine:
         box = [value]
         torch.distributed.broadcast_object_list(box, src=0)
         return box[0]
+
+    def gather(self, value: Any) -> list[Any]:
+        """Every process's value, in the order of their ranks."""
+        if self.world == 1:
+            return [value]
+        values: list[Any] = [None] * self.world
+        torch.distributed.all_gather_object(values, value)
+        return values
 
     def any(self, flag: bool) -> bool:
         """Whether any process says yes: a signal reaches one of them first, and they must stop together."""

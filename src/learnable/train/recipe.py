@@ -77,6 +77,7 @@ class Recipe:
     generate: Callable[..., dict[str, Any]] | None = (
         None  # (model, info, prompt, count, seed, temperature) -> {"text"} ...
     )
+    takes: str = "a picture"  # what `predict` wants, for people
     example: Callable[[Info], tuple[Tensor, ...]] | None = None  # inputs of the model's `forward`, for export
     inputs: tuple[str, ...] = ("image",)  # what they are called outside
     outputs: tuple[str, ...] = ("logits",)
@@ -113,6 +114,7 @@ class Program:
     sources: Mapping[str, str] = field(default_factory=dict)
     promises: Mapping[str, Expected] = field(default_factory=dict)
     predict: Callable[[nn.Module, Info, Path], dict[str, Any]] | None = None
+    takes: str = "a picture"
     example: Callable[[Info], tuple[Tensor, ...]] | None = None
     inputs: tuple[str, ...] = ("image",)
     outputs: tuple[str, ...] = ("logits",)

@@ -62,6 +62,25 @@ def write_checkpoint(folder: Path, config: Mapping[str, Any], state: Mapping[str
     with write_aside(folder / WHOLE) as aside:
         tensors.write(aside, state)
     write_json(folder / "config.json", dict(config))
+    _remove_shards(folder)
+
+
+def _remove_shards(folder: Path) -> None:
+    """Remove an index and the shards that it names, the index first: shards without one mislead nobody."""
+    index = folder / SHARDS
+    try:
+        places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        files = {file for file in places.values() if isinstance(file, str)}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # none there, or damaged: it names nothing
+        files = set()
+    try:
+        index.unlink(missing_ok=True)
+        for file in files - {WHOLE}:
+            if Path(file).name == file and file.endswith(".safetensors"):  # whatever else it names is no shard of ours
+                (folder / file).unlink(missing_ok=True)
+    except OSError as error:
+        raise WorldError(f"the shards of an earlier save in {folder} cannot be removed ({error.strerror or error}); "
+                         f"the new {WHOLE} is whole, remove them by hand") from error  # fmt: skip
 
 
 def download(name: str) -> Path:

@@ -1,4 +1,6 @@
+import inspect
 import math
+import re
 
 import pytest
 import torch
@@ -6,6 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
+from learnable.errors import CallError
 from learnable.models.vision.fastnet import FastNet
 
 
@@ -82,3 +85,20 @@ def test_overfits_one_batch(model: FastNet, batch: dict[str, torch.Tensor]):
         optimizer.step()
         optimizer.zero_grad()
     assert loss < 0.05
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(1, 28, 28), (28, 28), (2, 1, 29, 29), (2, 1, 32, 32), (2, 1, 28, 30), (2, 3, 28, 28)],
+    ids=["no batch axis", "a bare table", "a pixel more", "larger", "not square", "colored"],
+)
+def test_wrong_pictures(shape: tuple[int, ...]):
+    forward = inspect.unwrap(FastNet.forward)  # without the checks of shapes that only tests have: users meet ours
+    with pytest.raises(CallError, match=r"shape \(batch, 1, 28, 28\), came " + re.escape(str(shape))):
+        forward(FastNet(), torch.rand(shape))
+
+
+@pytest.mark.parametrize("settings", [{"classes": 0}, {"channels": 0}, {"classes": -3}], ids=str)
+def test_wrong_numbers(settings: dict[str, int]):
+    with pytest.raises(CallError, match="at least 1 class and 1 channel, came"):
+        FastNet(**settings)

@@ -1,4 +1,6 @@
+import inspect
 import math
+import re
 
 import pytest
 import torch
@@ -7,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
+from learnable.errors import CallError
 from learnable.models.vision.lenet import LENET, TABLE_I, LeNet, LeNet1998, PaperC3, Subsampling, size_of_s4, squash
 
 MODELS = [LeNet, LeNet1998]
@@ -202,6 +205,25 @@ def test_a_shift_of_the_picture_by_four_pixels_shifts_the_maps_of_s4_by_one():
     picture[..., 20:40, 20:40] = torch.rand(20, 20)
     maps = lambda x: model.s4(F.relu(model.c3(model.s2(F.relu(model.c1(x))))))
     assert_close(maps(picture.roll((4, 4), (2, 3)))[..., 1:, 1:], maps(picture)[..., :-1, :-1])
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(1, 28, 28), (28, 28), (2, 1, 29, 29), (2, 1, 32, 32), (2, 1, 28, 30), (2, 3, 28, 28)],
+    ids=["no batch axis", "a bare table", "a pixel more", "larger", "not square", "colored"],
+)
+@pytest.mark.parametrize("build", MODELS)
+def test_wrong_pictures(build: type[nn.Module], shape: tuple[int, ...]):
+    forward = inspect.unwrap(build.forward)  # without the checks of shapes that only tests have: users meet ours
+    with pytest.raises(CallError, match=r"shape \(batch, 1, 28, 28\), came " + re.escape(str(shape))):
+        forward(build(), torch.rand(shape))
+
+
+@pytest.mark.parametrize("build", MODELS)
+@pytest.mark.parametrize("settings", [{"classes": 0}, {"channels": 0}, {"classes": -3}], ids=str)
+def test_wrong_numbers(build: type[nn.Module], settings: dict[str, int]):
+    with pytest.raises(CallError, match="at least 1 class and 1 channel, came"):
+        build(**settings)
 
 
 # Out of the house

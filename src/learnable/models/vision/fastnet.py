@@ -20,13 +20,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from learnable.errors import CallError
+from learnable.models.vision.lenet import check_numbers, check_pictures
 
 
 class FastNet(nn.Module):
     """Convolution, half the size, norm, ReLU; the same again; then a hidden layer and the scores.
 
     Raises:
-        ValueError: a picture under 16x16, of which the layers before `f5` leave nothing.
+        CallError: pictures under 16x16, of which the layers before `f5` leave nothing; no classes or channels; when
+            called: pictures of another shape.
 
     >>> import torch
     >>> FastNet()(torch.rand(2, 1, 28, 28)).shape
@@ -35,6 +37,7 @@ class FastNet(nn.Module):
 
     def __init__(self, classes: int = 10, channels: int = 1, size: int = 28):
         super().__init__()
+        check_numbers(classes, channels)
         left = ((size - 4) // 2 - 4) // 2  # two times four pixels lost to a 5x5 kernel, then halved
         if left < 1:
             raise CallError(
@@ -55,6 +58,7 @@ class FastNet(nn.Module):
     def forward(
         self, image: Float[Tensor, "batch {self.channels} {self.size} {self.size}"]
     ) -> Float[Tensor, "batch classes"]:
+        check_pictures(image, self.channels, self.size)
         x = F.relu(self.norm2(self.s2(self.c1(image))))  # (batch, 16, 12, 12)
         x = F.relu(self.norm4(self.s4(self.c3(x)))).flatten(1)  # (batch, 32 * 4 * 4)
         x = F.relu(self.norm5(self.f5(x)))

@@ -50,7 +50,8 @@ class LeNet(nn.Module):
     other size is taken as it comes, and `c5` sees all that is left of it (5x5 for 28 and 32, 13x13 for 64).
 
     Raises:
-        ValueError: a picture under 16x16, of which the four layers before `c5` leave nothing.
+        CallError: pictures under 16x16, of which the four layers before `c5` leave nothing; no classes or channels;
+            when called: pictures of another shape.
 
     >>> LeNet()(torch.rand(2, 1, 28, 28)).shape
     torch.Size([2, 10])
@@ -58,6 +59,7 @@ class LeNet(nn.Module):
 
     def __init__(self, classes: int = 10, channels: int = 1, size: int = 28):
         super().__init__()
+        check_numbers(classes, channels)
         self.size = size
         self.channels = channels
         self.c1 = nn.Conv2d(channels, 6, kernel_size=5, padding=field_padding(size))
@@ -71,6 +73,7 @@ class LeNet(nn.Module):
     def forward(
         self, image: Float[Tensor, "batch {self.channels} {self.size} {self.size}"]
     ) -> Float[Tensor, "batch classes"]:
+        check_pictures(image, self.channels, self.size)
         x = self.s2(F.relu(self.c1(image)))  # (batch, 6, 14, 14)
         x = self.s4(F.relu(self.c3(x)))  # (batch, 16, 5, 5)
         x = F.relu(self.c5(x.flatten(1)))  # (batch, 120)
@@ -84,7 +87,7 @@ class LeNet1998(nn.Module):
     Without `output` it has the paper's 60,000 parameters.
 
     Raises:
-        ValueError: a picture under 16x16.
+        CallError: as `LeNet`.
 
     >>> LeNet1998()(torch.rand(2, 1, 28, 28)).shape
     torch.Size([2, 10])
@@ -92,6 +95,7 @@ class LeNet1998(nn.Module):
 
     def __init__(self, classes: int = 10, channels: int = 1, size: int = 28):
         super().__init__()
+        check_numbers(classes, channels)
         self.size = size
         self.channels = channels
         self.c1 = nn.Conv2d(channels, 6, kernel_size=5, padding=field_padding(size))
@@ -105,6 +109,7 @@ class LeNet1998(nn.Module):
     def forward(
         self, image: Float[Tensor, "batch {self.channels} {self.size} {self.size}"]
     ) -> Float[Tensor, "batch classes"]:
+        check_pictures(image, self.channels, self.size)
         x = squash(self.s2(squash(self.c1(image))))
         x = squash(self.s4(squash(self.c3(x))))
         x = squash(self.c5(x.flatten(1)))
@@ -168,7 +173,7 @@ def size_of_s4(size: int) -> int:
     [1, 5, 5, 13]
 
     Raises:
-        ValueError: nothing is left.
+        CallError: nothing is left.
     """
     left = ((size + 2 * field_padding(size) - 4) // 2 - 4) // 2
     if left < 1:
@@ -176,3 +181,26 @@ def size_of_s4(size: int) -> int:
             f"expected pictures of at least 16x16 pixels, came {size}x{size}; enlarge them, to 28x28 for instance"
         )
     return left
+
+
+def check_numbers(classes: int, channels: int) -> None:
+    """A layer of nothing can be built, and then fails far from here.
+
+    Raises:
+        CallError: fewer than one of them.
+    """
+    if min(classes, channels) < 1:
+        raise CallError(f"expected at least 1 class and 1 channel, came classes={classes} and channels={channels}; "
+                        "gray pictures have 1 channel, colored ones 3")  # fmt: skip
+
+
+def check_pictures(image: Tensor, channels: int, size: int) -> None:
+    """Only the number of pictures is free: one more row or column would be cut off in silence on the way to `c5`.
+
+    Raises:
+        CallError: another shape.
+    """
+    if image.shape[1:] != (channels, size, size):
+        raise CallError(f"expected pictures of shape (batch, {channels}, {size}, {size}), came {tuple(image.shape)}; "
+                        "a single picture is image[None], and another size wants a model built for it or "
+                        f"torch.nn.functional.interpolate(image, ({size}, {size}))")  # fmt: skip

@@ -127,6 +127,7 @@ RECIPE = Program(
     },
     evaluate=evaluate,
     predict=classify,
+    takes="a picture, or a CSV file with the columns that it was trained on",
     example=example,
     expected=Expected("accuracy", at_least=0.96, minutes=0.1),
 )

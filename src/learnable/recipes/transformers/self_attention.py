@@ -56,6 +56,8 @@ RECIPE = Recipe(
     every=200,
     evaluate=recall_metrics,
     predict=answer,
+    takes="a text file with a line such as: a3 f7 k1 f?",
+    inputs=("tokens",),
     example=example,
     expected=Expected("accuracy", at_least=0.99, minutes=0.25),
 )
