@@ -131,6 +131,7 @@ class Cache:
         """
         new = tokens.shape[1]
         positions = self.lengths[:, None] + torch.arange(new, device=tokens.device)  # (batch, tokens)
+        start = self.longest if self.even else None
         self.longest += new
         # A query may look at its own place and at those before it. Filling lies after the text it belongs to, and is
         # written over by the tokens to come. A single new token of rows that end together may look at all there is.
@@ -139,7 +140,9 @@ class Cache:
             allowed = torch.arange(self.longest, device=tokens.device) <= positions[:, None, :, None]
         x = model.embed(tokens, positions)
         for block, keys, values in zip(model.blocks, self.keys, self.values, strict=True):
-            x = cached_block(block, x, keys[:, :, : self.longest], values[:, :, : self.longest], positions, allowed)
+            x = cached_block(
+                block, x, keys[:, :, : self.longest], values[:, :, : self.longest], positions, allowed, start
+            )
         self.lengths = self.lengths + (new if ends is None else ends)
         self.even = self.even and ends is None
         last = x[:, -1:] if ends is None else x[torch.arange(len(x), device=x.device), ends - 1][:, None]
@@ -153,18 +156,26 @@ def cached_block(
     values: Float[Tensor, "batch heads tokens head_width"],
     positions: Int[Tensor, "batch new"],
     allowed: Bool[Tensor, "batch 1 new tokens"] | None,
+    start: int | None = None,
 ) -> Float[Tensor, "batch new width"]:
-    """`Block.forward` for tokens whose past was read before; writes their keys and values to their `positions`."""
+    """`Block.forward` for tokens whose past was read before; writes their keys and values to their `positions`.
+
+    Where all rows go on at the same place, that is `start`, and what is written is one piece.
+    """
     attention = block.attention
     query, key, value = rearrange(
-        attention.to_qkv(block.norm1(x)), "b t (three h d) -> three b t h d", three=3, h=attention.heads
+        attention.to_qkv(block.norm1(x)), "b t (three h d) -> three b h t d", three=3, h=attention.heads
     )
-    rows = torch.arange(len(x), device=x.device)[:, None]
-    keys[rows, :, positions] = key
-    values[rows, :, positions] = value
+    if start is not None:
+        keys[:, :, start:] = key
+        values[:, :, start:] = value
+    else:
+        rows = torch.arange(len(x), device=x.device)[:, None]
+        keys[rows, :, positions] = key.transpose(1, 2)
+        values[rows, :, positions] = value.transpose(1, 2)
     # A table of one row costs nothing to store, and on a CPU the written-out equation makes it sooner than the kernel.
-    look = attend if query.shape[1] == 1 and query.device.type == "cpu" else attend_fast
-    answers = look(query.transpose(1, 2), keys, values, allowed)
+    look = attend if query.shape[2] == 1 and query.device.type == "cpu" else attend_fast
+    answers = look(query, keys, values, allowed)
     x = x + attention.to_out(rearrange(answers, "b h t d -> b t (h d)"))
     x = x + block.mlp(block.norm2(x))
     return x
