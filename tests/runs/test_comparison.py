@@ -67,3 +67,22 @@ def test_where_the_promised_metric_is_missing_another_is_taken():
 def test_two_recipes_are_called_by_their_names_and_a_lost_value_is_left_out():
     sides = compare(made(0, 0.8), made(0, float("nan"), recipe="lenet"))
     assert sides.names == ("toy", "lenet") and sides.comparison.mean is None
+
+
+def on(data, test, seed=0, **overrides):
+    record = {
+        "overrides": {**overrides, "seed": seed}, "seed": seed, "info": Info(data).to_json(), "status": "finished",
+        "data": {"fingerprint": "a", "test": test}, "metrics": {"accuracy": 0.9},
+    }  # fmt: skip
+    return Run.create("toy", record)
+
+
+def test_results_on_other_data_are_not_compared():
+    with pytest.raises(CallError, match=r"360 examples of digits .* 10000 of mnist: what differs may be the data"):
+        compare(on("digits", 360), on("mnist", 10000, hidden=3))
+
+
+def test_two_seeds_of_one_setting_differ_by_chance():
+    sides = compare(made(0, 0.80), made(1, 0.82))
+    assert "differ by the seed alone (0: 0.8, 1: 0.82)" in sides.comparison.verdict
+    assert sides.values == ({0: 0.80}, {1: 0.82}) and sides.comparison.p_value is None

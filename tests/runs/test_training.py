@@ -243,3 +243,39 @@ def test_a_run_that_is_killed_again_and_again_ends_where_the_untouched_one_does(
         sys.path.pop(0)
     kills, ends = torture(SMALL, 3, seed=0, folder=tmp_path)
     assert len(kills) == 3 and ends and all(ends)
+
+
+def test_a_run_goes_on_with_as_many_processes_as_began_it(monkeypatch):
+    run = interrupted(monkeypatch)
+    run.update(machine={**run.record["machine"], "processes": 2})
+    with pytest.raises(
+        CallError, match=r"begun by 2 processes.*torchrun --nproc-per-node 2 -m learnable train --resume"
+    ):
+        training.resume(run.name)
+
+
+def test_a_trial_run_is_not_what_a_recipes_name_means():
+    whole = training.start("toy")
+    training.start("toy", {"smoke": True})
+    assert Run.open("toy").folder == whole.folder
+
+
+def test_a_run_that_fails_at_its_first_step_leaves_no_folder(monkeypatch, home):
+    def wrong(model, batch):
+        raise CallError("cannot")
+
+    install(monkeypatch, replace(RECIPE, players=(Player(wrong, adamw, 1e-2, constant),)))
+    with pytest.raises(CallError, match="cannot"):
+        training.start("toy")
+    assert list((home / "runs" / "toy").iterdir()) == []
+
+
+def test_another_text_is_measured_with_the_runs_own_letters(tmp_path):
+    """A text that has fewer letters has other numbers for them; what counts are the run's."""
+    whole, part = tmp_path / "whole.txt", tmp_path / "part.txt"
+    whole.write_text("the quick brown fox jumps over the lazy dog. " * 60)
+    part.write_text("the lazy dog. " * 120)
+    settings = {"depth": 1, "width": 32, "heads": 2, "steps": 60, "context": 16, "batch_size": 16, "every": 60}
+    run = training.start("gpt", {"data": str(whole), **settings})
+    own, other = run.evaluate()["loss"], run.evaluate(str(part))["loss"]
+    assert own < 1.5 and other < 2.5  # with foreign numbers it is above 5

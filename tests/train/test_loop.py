@@ -1,8 +1,10 @@
+import pytest
 import torch
 from torch import nn
 from torch.testing import assert_close
 
 from learnable.data.examples import TensorExamples, WithNoise
+from learnable.errors import CallError
 from learnable.optim.schedules import constant, warmup_cosine
 from learnable.train.batches import Batches
 from learnable.train.loop import Team, train
@@ -151,3 +153,35 @@ def test_starting_late_is_the_rest():
             fresh(), (Player(classify, sgd, 0.1, constant),), Batches(points().train, 32, seed=0), 5, start=3
         )[1]
     ] == [4, 5]
+
+
+def test_a_part_may_learn_more_slowly():
+    """Groups keep their own rates: a factory that gives the first layer a tenth is not overruled."""
+
+    def factory(module, rate):
+        groups = [{"params": module[0].parameters(), "lr": rate / 10}, {"params": module[2].parameters(), "lr": rate}]
+        return torch.optim.SGD(groups, rate)
+
+    team, _ = run(fresh(), (Player(classify, factory, 0.1, warmup_cosine),), Batches(points().train, 32, seed=0), 4)
+    slow, fast = (group["lr"] for group in team.seats[0].optimizer.param_groups)
+    assert 0 < slow < 0.1 and slow == pytest.approx(fast / 10)
+
+
+@pytest.mark.parametrize("given", [torch.tensor(1.0), {"loss": torch.tensor(1.0)}, {"total": 1.0}, None])
+def test_an_objective_that_gives_no_total_is_told_so(given):
+    with pytest.raises(CallError, match="expected an objective to give"):
+        run(fresh(), (Player(lambda model, batch: given, sgd, 0.1),), Batches(points().train, 32, seed=0), 1)
+
+
+def test_a_part_of_the_loss_may_be_a_plain_number():
+    def objective(model, batch):
+        return {**classify(model, batch), "share": 0.5}
+
+    _, steps = run(fresh(), (Player(objective, sgd, 0.1),), Batches(points().train, 32, seed=0), 1)
+    assert float(steps[0][1]["share"]) == 0.5
+
+
+def test_two_players_of_one_part_have_two_columns():
+    players = (Player(classify, sgd, 0.1), Player(classify, sgd, 0.2))
+    _, steps = run(fresh(), players, Batches(points().train, 32, seed=0), 1)
+    assert {"model.loss", "model-2.loss"} <= set(steps[0][1])

@@ -6,6 +6,7 @@ gradients are cleared, the others' too, which have flowed through their parts on
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -60,7 +61,7 @@ def move(seat: "Seat", team: "Team", micro_batches: Sequence[Batch], share: floa
     return {seat.label(name): value for name, value in losses.items()}
 
 
-def named(parts: Losses) -> Losses:
+def named(parts: Any) -> Losses:
     """What an objective gave, if it is a dict of tensors with a total.
 
     Raises:
