@@ -84,6 +84,8 @@ def test_at_the_beginning_it_says_how_to_begin(learnable):
 
 def test_afterwards_it_says_what_is_next(learnable):
     training.start("toy", {"smoke": True})
+    assert "Done:  nothing yet" in learnable().out  # a trial is not a result
+    training.start("toy")
     said = learnable().out
     assert "Last:  toy/" in said and "finished  accuracy" in said and "Done:  lenet" in said
     assert "Next:  learnable topic autodiff, then learnable train autodiff" in said
@@ -122,7 +124,7 @@ def test_runs_are_listed_with_their_result(learnable):
     [row] = learnable("runs", "--json").json[0]
     assert row["stem"] == run.name and row["run"] == str(run.folder) and row["seed"] == 3
     assert row["metrics"] == run.record["metrics"] and row["status"] == "finished"
-    assert f"{run.name}\tfinished\tline\t3\taccuracy" in learnable("runs").out
+    assert f"{run.name}\tfinished\tline\t3\t--smoke True\taccuracy" in learnable("runs").out
 
 
 def test_one_run_is_its_record_and_its_curves(learnable):

@@ -46,7 +46,7 @@ def test_people_read_the_same(learnable):
     assert said.code == 0
     assert "on line: 256 examples to train on, 256 to test on" in said.out
     assert "step 40/40" in said.out and "learnable evaluate" not in said.out  # it neither predicts nor generates
-    assert f"{Run.open('toy').name}  accuracy" in said.out
+    assert f"{Run.open('toy').name}  test accuracy" in said.out
 
 
 @pytest.mark.parametrize(

@@ -256,7 +256,7 @@ def list_runs(json: bool) -> None:
         table(("run", "status", "data", "seed", "settings", "result", "time"), shown, numbers=("seed", "time"))
 
 
-def _result(metrics: dict[str, float]) -> str:
+def _result(metrics: dict[str, float | None]) -> str:
     """The first metric, which is the one that people ask for."""
     return "  ".join(f"{key} {number(value)}" for key, value in list(metrics.items())[:1])
 

@@ -23,11 +23,17 @@ def evaluate(name: str, data: str | None, json: bool) -> None:
 
 
 def predict(name: str, files: list[Path], json: bool) -> None:
-    """Print what the model says to each file. A file that cannot be read is named, the others are answered; exit code 1."""
+    """Print what the model says to each file.
+
+    A person is told of a file that cannot be read and gets the other answers, with exit code 1; a program gets all or nothing.
+    """
     from learnable.runs.run import Run
 
     run = Run.open(name, note)
     run.model  # noqa: B018 - a run without a model is one error, not one for each file
+    if json:
+        emit([{"file": str(file), **run.predict(file)} for file in files])
+        return
     answers, broken = [], 0
     aside(run.described)
     for file in files:
@@ -38,9 +44,7 @@ def predict(name: str, files: list[Path], json: bool) -> None:
         except LearnableError as error:
             complain(str(error))
             broken += 1
-    if json:
-        emit(answers)
-    elif answers:
+    if answers:
         _show(answers)
         if run.info.data == "digits":
             aside("it has seen small scans of a few hands only; for digits of your own: learnable train "
@@ -80,7 +84,8 @@ def generate(name: str, prompt: str | None, count: int, seed: int, temperature: 
 
     run = Run.open(name, note)
     made = run.generate(prompt=prompt, count=count, seed=seed, temperature=temperature)
-    aside(run.described)
+    if not json:
+        aside(run.described)
     if json:
         emit(made)
     elif "text" in made:
