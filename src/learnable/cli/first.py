@@ -40,7 +40,7 @@ def main() -> None:
         ("learnable topic lenet", "what there is to know about it"),
         ("learnable train lenet --data mnist", "the real thing: 70,000 handwritten digits of many hands"),
         ("learnable predict lenet my-digit.png", "after that: ask it about a digit of your own"),
-        ("learnable train gpt", "a language model, in about two minutes"),
+        ("learnable train gpt", "a language model, in a few minutes"),
     ):
         say(f"  {line:38} {what}")
     say("(in this checkout the command is .venv/bin/learnable, or activate .venv first)")
