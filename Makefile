@@ -7,16 +7,17 @@ else
 BIN := $(VENV)/bin
 endif
 PYTEST_ARGS ?=
+FRONTEND := hatch_build.py $(wildcard frontend/*.json) frontend/build.mjs $(shell find frontend/src -type f 2>/dev/null)
 
 .DEFAULT_GOAL := start
-.PHONY: start setup setup-dev test check bench format help clean
+.PHONY: start setup setup-dev frontend test check bench format help clean
 
 start: setup ## Set up, train LeNet on the embedded digits, and show what it can do
 	@$(BIN)/python -m learnable.cli.first
 
 setup: $(VENV)/.learnable ## Make .venv and install learnable into it
 
-$(VENV)/.learnable: pyproject.toml constraints.txt
+$(VENV)/.learnable: pyproject.toml constraints.txt $(FRONTEND)
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Learnable needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[onnx]"
@@ -28,14 +29,18 @@ $(VENV)/.learnable-dev: pyproject.toml constraints.txt | $(VENV)/.learnable
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	@$(BIN)/python -c 'import pathlib; pathlib.Path("$@").touch()'
 
+frontend: setup-dev ## Build the pages' scripts and styles again; a page that is open needs a reload
+	$(BIN)/python hatch_build.py --dev
+
 test: setup-dev ## Run all tests; LEARNABLE_DATA_MIRROR=folder adds those on real data
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 
-check: setup-dev ## Everything that looks at the code without running it: ruff, mypy, import-linter
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
+check: setup-dev frontend ## Everything that looks at the code: ruff, mypy, import-linter; TypeScript and the front end's tests
+	$(BIN)/ruff format --check src tests benchmarks hatch_build.py
+	$(BIN)/ruff check src tests benchmarks hatch_build.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	cd frontend && ../$(BIN)/npm run --silent check && ../$(BIN)/npm run --silent test
 
 bench: setup-dev ## Measure speed against the standard implementations, as ratios
 	$(BIN)/python -m benchmarks $(BENCH)

@@ -34,6 +34,11 @@ def data_folder() -> Path:
     return _usable(home() / "data")
 
 
+def exercises_folder() -> Path:
+    """The learner's own files: `exercises/<stem>.py`."""
+    return _usable(home() / "exercises")
+
+
 def _usable(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -34,6 +34,7 @@ class What(StrEnum):
     models = "models"
     recipes = "recipes"
     datasets = "datasets"
+    exercises = "exercises"
 
 
 class Form(StrEnum):
@@ -89,11 +90,26 @@ def start(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """A deep-learning course that runs."""
+    """A deep-learning course that runs; without a command it opens in the browser."""
     if context.invoked_subcommand is None:
-        from learnable.cli import pages
+        from learnable.cli import course, pages
 
-        pages.where_am_i()
+        if sys.stdout.isatty() and course.may_open_a_browser():
+            course.open_course(None, None, True)
+        else:  # a program, or a line to another machine
+            pages.where_am_i()
+
+
+@app.command(name="open", epilog="Example: learnable open lenet; learnable open --no-browser --port 8765")
+def open_(
+    topic: Annotated[str | None, typer.Argument(help="Begin on this topic's page.")] = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser, or only print the address.")] = True,
+    port: Annotated[int | None, typer.Option(help="Any free one by default; 0 too.", min=0, max=65535)] = None,
+) -> None:
+    """Open the course in the browser: served by this machine, to this machine alone."""
+    from learnable.cli import course
+
+    course.open_course(topic, port, browser)
 
 
 @app.command(
@@ -264,6 +280,11 @@ def list_(
     json: Json = False,
 ) -> None:
     """Tables of what there is."""
+    if what is What.exercises:
+        from learnable.cli import exercises
+
+        exercises.list_exercises(json)
+        return
     from learnable.cli import pages
 
     pages.list_what(what.value, all_, json)
@@ -296,3 +317,136 @@ def new(
     from learnable.cli import scaffold
 
     scaffold.new(stem, part, title, json)
+
+
+ExerciseName = Annotated[str, typer.Argument(metavar="STEM[/NAME]", help="See 'learnable list exercises'.")]
+
+
+@app.command(epilog="Example: learnable exercise self-attention")
+def exercise(name: ExerciseName, json: Json = False) -> None:
+    """Begin an exercise: what to write, and in which file."""
+    from learnable.cli import exercises
+
+    exercises.exercise(name, json)
+
+
+@app.command(epilog="Example: learnable check self-attention --watch")
+def check(
+    name: ExerciseName,
+    file: Annotated[Path | None, typer.Option(help="Another file than your own of this topic.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Again at every save, until Ctrl-C.")] = False,
+    json: Json = False,
+) -> None:
+    """Check an exercise: what is right, and where the first thing that is not goes wrong."""
+    from learnable.cli import exercises
+
+    raise typer.Exit(exercises.check(name, file, json, watch))
+
+
+@app.command(epilog="Example: learnable hint self-attention/attend")
+def hint(
+    name: ExerciseName,
+    all_: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    json: Json = False,
+) -> None:
+    """The next hint to an exercise; each time one more."""
+    from learnable.cli import exercises
+
+    exercises.hint(name, all_, json)
+
+
+@app.command(epilog="Example: learnable solution self-attention/attend")
+def solution(
+    name: ExerciseName,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether to show it.")] = False,
+    json: Json = False,
+) -> None:
+    """Our solution of an exercise, and why it is so."""
+    from learnable.cli import exercises
+
+    exercises.solution(name, yes, json)
+
+
+@app.command(epilog="Example: learnable figures lenet shift")
+def figures(
+    stem: Annotated[str, typer.Argument(help="A topic with a lesson.")],
+    names: Annotated[list[str] | None, typer.Argument(help="All, if none is named.")] = None,
+    json: Json = False,
+) -> None:
+    """In a checkout: measure the figures of a lesson again."""
+    from learnable.cli import course
+
+    course.figures(stem, names or [], json)
+
+
+@app.command(epilog="Example: learnable notebook lenet --out lenet.ipynb")
+def notebook(
+    stem: Annotated[str, typer.Argument(help="A topic with a lesson.")],
+    out: Annotated[Path | None, typer.Option(help="Where to; STEM.ipynb here by default.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands there.")] = False,
+    json: Json = False,
+) -> None:
+    """A lesson as a notebook for Jupyter and Colab."""
+    from learnable.cli import course
+
+    course.notebook(stem, out, overwrite, json)
+
+
+@app.command(epilog="Example: learnable site public")
+def site(
+    out: Annotated[Path, typer.Argument(help="A folder that does not exist yet, or is empty.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a course that was written there before.")] = False,
+    json: Json = False,
+) -> None:
+    """The course as static files, for any host and any sub-folder."""
+    from learnable.cli import course
+
+    course.site(out, overwrite, json)
+
+
+@app.command(epilog="Example: learnable review --stem lenet")
+def review(
+    stem: Annotated[str | None, typer.Option(help="The cards of one lesson, new ones without a limit.")] = None,
+    json: Json = False,
+) -> None:
+    """Flash cards that are due, asked in the terminal; piped, they are listed."""
+    from learnable.cli import review as reviewing
+
+    reviewing.review(stem, json)
+
+
+@app.command(epilog="Example: learnable today --minutes 20")
+def today(
+    minutes: Annotated[int, typer.Option(help="How much time there is.", min=1, max=1440)] = 30,
+    json: Json = False,
+) -> None:
+    """What to do now: cards that are due, what was begun, the next topic of your path."""
+    from learnable.cli import memory
+
+    memory.today(minutes, json)
+
+
+@app.command(epilog="Example: learnable progress --export progress.json")
+def progress(
+    export: Annotated[Path | None, typer.Option(help="Write all of it to a file; - is standard output.")] = None,
+    import_: Annotated[
+        Path | None, typer.Option("--import", help="Take in what another machine exported; the newest wins.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """What was done: pages, exercises, cards, days."""
+    from learnable.cli import memory
+
+    memory.progress(export, import_, json)
+
+
+@app.command(epilog="Example: learnable search scaled dot product")
+def search(
+    words: Annotated[list[str], typer.Argument(help="A letter may be wrong, an end may be missing.")],
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=200)] = 12,
+    json: Json = False,
+) -> None:
+    """Where in the course something is said."""
+    from learnable.cli import memory
+
+    memory.search(words, limit, json)

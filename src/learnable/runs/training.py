@@ -17,6 +17,7 @@ from learnable.data.examples import Data, Examples
 from learnable.errors import CallError, WorldError
 from learnable.optim.average import Average
 from learnable.runs.configure import Overrides, configure
+from learnable.runs.examples import Album
 from learnable.runs.interrupt import asked_to_stop
 from learnable.runs.run import Run, machine
 from learnable.train import checkpoint
@@ -176,7 +177,7 @@ def _go_on(run: Run, recipe: AnyRecipe, data: Data, place: Machine, show: Show) 
             stack.enter_context(run.lock())
         interrupted = stack.enter_context(asked_to_stop())
         if place.first:
-            run.update(status="running")
+            run.update(status="running", process=os.getpid())  # whom to ask to stop
         try:
             if isinstance(recipe, Program):
                 metrics, seconds, steps = _run_program(run, recipe, data, show, interrupted)
@@ -213,6 +214,9 @@ def _train(
     clock = Clock(before)
     batches = Batches(data.train, recipe.batch_size, run.seed, accumulate=int(run.record["overrides"].get("accumulate", 1)),
                       rank=place.rank, world=place.world, device=place.device)  # fmt: skip
+    album = Album(run.folder, recipe, data, clock.seconds) if place.first and place.world == 1 else None
+    if place.first:
+        run.update(planned=steps)
     show.begin(run, begin, steps, data)
     tally = Tally()
     often = max(1, min(recipe.every, steps // 5) // 10)  # steps between lines of the record
@@ -233,6 +237,9 @@ def _train(
         if milestone:
             row["valid"] = _evaluate(recipe, team, average, data.valid, data)
             keeper.judge(row["valid"])
+            if album:
+                with average.in_place() if average else contextlib.nullcontext():
+                    album.keep(team.bare, step)
         finite = all(math.isfinite(value) for key, value in row.items() if key.endswith("loss"))
         if place.first:
             run.log.append(row)
@@ -374,7 +381,9 @@ def _run_program(
     run.log.cut_back(begin)
     clock = Clock(before)
     last = {"step": begin, "steps": begin, "reported": -1.0}
-    show.begin(run, begin, int(recipe.run_settings.get("steps", 0)), data)
+    album = Album(run.folder, recipe, data, clock.seconds)
+    run.update(planned=int(recipe.run_settings.get("steps", 0)))
+    show.begin(run, begin, run.record["planned"], data)
     sums: dict[str, float] = {}
     count = 0
 
@@ -405,6 +414,9 @@ def _run_program(
             "bench": {name: tensor for name, tensor in tensors.items() if name not in own},
         }
         checkpoint.save(run.folder, step, files, {"seconds": clock.seconds(), "run": run.record})
+        if set(files["model"]) == own:
+            twin.load_state_dict(files["model"])
+            album.keep(twin, step)
 
     bench = Workbench(data, run.seed, (begin, arrays) if arrays is not None else None, report, save, interrupted)
     metrics = recipe.run(bench, **recipe.model_settings, **recipe.run_settings)

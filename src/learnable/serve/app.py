@@ -14,11 +14,8 @@ import asyncio
 import base64
 import binascii
 import contextlib
-import errno
 import logging
-import os
 import queue
-import socket
 import tempfile
 import threading
 import uuid
@@ -35,11 +32,11 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import learnable
-from learnable.errors import CallError, LearnableError, WorldError
+from learnable.errors import CallError, LearnableError
 from learnable.files import finite
 from learnable.runs.run import Run
+from learnable.serve.door import LOCAL, listen
 
-LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})  # by which this machine calls itself
 BODY = 10_000_000  # bytes that a request may have
 SECONDS = 30.0  # that it may take to arrive
 WAITING = 16  # requests that may stand in line for the model
@@ -366,32 +363,3 @@ def serve(run: Run, host: str = "127.0.0.1", port: int = 8000) -> None:
             print(f"try: {example}", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(settings).run(sockets=[door])
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """An open door: calls are taken from now on, and answered when the server runs.
-
-    Raises:
-        WorldError: the port is in use or not allowed, or the host is not this machine's.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except (socket.gaierror, UnicodeError):
-        raise WorldError(f"no such host: {host}. Leave --host out for this machine alone, or say 0.0.0.0") from None
-    door = socket.socket(family, kind, protocol)
-    try:
-        # Else a port stays taken for a minute after its server has ended; on Windows it would let two servers share one.
-        if os.name != "nt":
-            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        door.bind(address)
-        door.listen(128)
-    except OSError as error:
-        door.close()
-        if error.errno == errno.EADDRINUSE:
-            raise WorldError(
-                f"port {port} is in use: stop what is there, or choose another: --port {port + 1}"
-            ) from None
-        if error.errno in (errno.EACCES, errno.EPERM):
-            raise WorldError(f"port {port} may not be opened by you; choose one above 1023: --port 8000") from None
-        raise WorldError(f"{host}:{port} cannot be opened: {error.strerror or error}") from None
-    return door

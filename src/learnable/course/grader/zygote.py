@@ -1,0 +1,229 @@
+"""Processes that have torch already: one that forks for each check (Linux), or one spare that is used once (elsewhere).
+
+A fresh process that imports torch takes over a second, a fork of one that has it takes some milliseconds.
+
+    server ── zygote ── examiner (a fork: trusted, reads the solutions) ── pupils (forks: run the learner's code)
+"""
+
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from learnable.course.grader.confine import new_folder
+from learnable.course.grader.wire import Line
+
+FORKS = sys.platform == "linux"
+TOGETHER = 60  # seconds that an examination may take, then the system ends it
+PACKAGES = str(Path(__file__).resolve().parents[3])
+START = "import sys; sys.path.append(sys.argv.pop(1)); from learnable.course.grader.zygote import main; main()"
+
+
+def command(what: str) -> list[str]:
+    """How to start this module as a process: isolated, so that no variable and no folder of the user's is looked at."""
+    return [sys.executable, "-I", "-W", "ignore", "-c", START, PACKAGES, what]
+
+
+def environment() -> dict[str, str]:
+    """What little such a process needs to know; no token, no home, no accelerator (a fork could not use it)."""
+    kept = ("PATH", "TMPDIR", "TEMP", "TMP", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "WINDIR")
+    one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
+    return {name: os.environ[name] for name in kept if name in os.environ} | one | {
+        "CUDA_VISIBLE_DEVICES": "", "HOME": tempfile.gettempdir(), "LANG": "C.UTF-8",
+    }  # fmt: skip
+
+
+def main() -> None:
+    what = sys.argv[1]
+    if what == "zygote":
+        zygote()
+    elif what == "spare":
+        spare()
+    else:
+        pupil()
+
+
+def prepare() -> None:
+    """Import what exercises use, and take one step, so that everything lazy has happened."""
+    import einops  # noqa: F401
+    import jaxtyping  # noqa: F401
+    import numpy as np  # noqa: F401
+    import torch
+    from safetensors.torch import save  # noqa: F401
+
+    torch.set_num_threads(1)
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Tanh(), torch.nn.Linear(2, 1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    torch.manual_seed(0)
+
+
+# ------------------------------------------------------------------------------------------------ one that forks
+
+
+def zygote() -> None:
+    """Fork an examiner for each socket that arrives on standard input; end with whoever started it."""
+    line = socket.socket(fileno=os.dup(0))
+    hide()
+    prepare()
+    import gc
+
+    gc.collect()
+    gc.freeze()  # a collection in a fork would copy every page
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system collects examiners
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the starter's to answer
+    line.sendall(b"!")
+    while True:
+        message, handles, _, _ = socket.recv_fds(line, 1, 1)
+        if not message:
+            os._exit(0)
+        if os.fork() == 0:
+            try:
+                line.close()
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                last_will()
+                adopt()
+                answer(handles[0], handles[0], fork_pupil)
+            finally:
+                os._exit(0)
+        for handle in handles:
+            os.close(handle)
+
+
+def fork_pupil() -> Any:
+    """A fork of this process that will run learner's code."""
+    from learnable.course.grader.examiner import Pupil
+
+    ours, theirs = socket.socketpair()
+    folder = new_folder()
+    printed = os.open(folder.parent, os.O_TMPFILE | os.O_RDWR) if hasattr(os, "O_TMPFILE") else _printed()
+    process = os.fork()
+    if process == 0:
+        try:
+            from learnable.course.grader.pupil import serve
+
+            ours.close()
+            os.setsid()
+            last_will()
+            signal.alarm(0)
+            number = theirs.detach()
+            serve(Line(number, number), folder, printed)
+        finally:
+            os._exit(70)
+    theirs.close()
+    number = ours.detach()
+    return Pupil(Line(number, number), process, folder, printed)
+
+
+def last_will() -> None:
+    """This process ends when the one that forked it does."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+
+
+def adopt() -> None:
+    """What a child leaves behind becomes ours, so that it can be ended (PR_SET_CHILD_SUBREAPER)."""
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+
+
+def hide() -> None:
+    """No other process of the user may look into this one or its forks (PR_SET_DUMPABLE)."""
+    ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
+
+
+def end_orphans() -> None:
+    """End all that pupils have started and left; ours by adoption."""
+    for _ in range(100):
+        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+        if not children:
+            return
+        for child in children:
+            try:
+                os.kill(int(child), signal.SIGKILL)
+                os.waitpid(int(child), 0)
+            except OSError:
+                pass
+
+
+def answer(reading: int, writing: int, start: Callable[[], Any], patience: int = TOGETHER) -> None:
+    """Read one request, examine, write the verdict: JSON with its length in front, both ways."""
+    length = int.from_bytes(_exactly(reading, 8), "little")
+    request = json.loads(_exactly(reading, length))
+    if hasattr(signal, "alarm"):
+        signal.alarm(patience)
+    try:
+        from learnable.course.grader.examiner import examine
+
+        verdict = examine(request, start)
+    except Exception:
+        verdict = {"fault": traceback.format_exc()[-4000:]}
+    data = json.dumps(verdict).encode()
+    view = memoryview(len(data).to_bytes(8, "little") + data)
+    while view:
+        view = view[os.write(writing, view) :]
+    if start is fork_pupil:
+        end_orphans()
+
+
+def _exactly(handle: int, count: int) -> bytes:
+    data = b""
+    while len(data) < count:
+        piece = os.read(handle, count - len(data))
+        if not piece:
+            os._exit(0)  # nobody asks any more
+        data += piece
+    return data
+
+
+# ------------------------------------------------------------------------------------------ one that is used once
+
+
+def spare() -> None:
+    """Where forks are not to be had: import torch, start a pupil that does the same, wait for one request."""
+    reading, writing = os.dup(0), os.dup(1)
+    os.dup2(2, 1)
+    warm = [start_pupil()]
+    prepare()
+    os.write(writing, b"!")
+    answer(reading, writing, lambda: warm.pop() if warm else start_pupil())
+    os._exit(0)
+
+
+def start_pupil() -> Any:
+    """A process that imports torch and then runs learner's code; it speaks over its standard input and output."""
+    from learnable.course.grader.examiner import Pupil
+
+    printed, folder = _printed(), new_folder()
+    popen = subprocess.Popen(
+        [*command("pupil"), str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=printed,
+        env=environment(), cwd=folder, start_new_session=os.name == "posix", bufsize=0,
+    )  # fmt: skip
+    assert popen.stdin is not None and popen.stdout is not None
+    line = Line(os.dup(popen.stdout.fileno()), os.dup(popen.stdin.fileno()))
+    popen.stdin.close()
+    popen.stdout.close()
+    return Pupil(line, popen.pid, folder, printed, popen)
+
+
+def pupil() -> None:
+    from learnable.course.grader.pupil import serve
+
+    line = Line(os.dup(0), os.dup(1))
+    printed = os.dup(2)
+    prepare()
+    serve(line, Path(sys.argv[2]), printed)
+
+
+def _printed() -> int:
+    handle, path = tempfile.mkstemp(prefix="learnable-printed-")
+    if os.name == "posix":
+        Path(path).unlink()
+    return handle
