@@ -30,11 +30,11 @@ beforeEach(() => {
   answers = {};
   summaries = [{ cards: [card("one"), card("two")], next: null, new_left: 10, new_a_day: 10 }];
   document.documentElement.removeAttribute("data-static");
-  vi.stubGlobal("fetch", async (address: string, options?: { body: string }) => {
-    sent.push({ address, body: options ? JSON.parse(options.body) : undefined });
+  vi.stubGlobal("fetch", async (address: string, options?: { body: string | null }) => {
+    sent.push({ address, body: options?.body ? JSON.parse(options.body) : undefined });
     let [status, value] = answers[address] ?? [200, {}];
     if (!answers[address]) {
-      if (!options) value = summaries.length > 1 ? summaries.shift() : summaries[0];
+      if (!options?.body) value = summaries.length > 1 ? summaries.shift() : summaries[0];
       else if (/\/lenet\/\w+$/.test(address)) value = { card: { ...card(address.split("/").pop()!), reviews: 1 }, in: "10 min" };
     }
     return { ok: status < 400, status, json: async () => value };

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from course.demo_exercise import folder
 from typer.testing import CliRunner
 
+from course.demo_exercise import folder
 from learnable.cli.main import app
 from learnable.course import exercises as course
 from learnable.errors import CallError

@@ -55,7 +55,7 @@ def answered(row: CardRow, now: float = NOW) -> CardRow:
     )
 
 
-def filled(progress: Progress, pages: int = 60) -> Progress:
+def filled(progress: Progress, pages: int = 20) -> Progress:
     for number in range(pages):
         progress.visit(f"topic-{number}", position=0.5, seconds=10, done=number % 2 == 0, section="a-heading")
     progress.attempt("lenet", "size", False)
@@ -251,7 +251,7 @@ def test_what_can_still_be_read_is_carried_over(progress):
     progress.file.write_bytes(bytes(data))
     assert progress.days() == []
     assert "carried over" in progress.notice()
-    assert len(progress.pages()) == 60 and progress.cards()["lenet", "one"].reviews == 1
+    assert len(progress.pages()) == 20 and progress.cards()["lenet", "one"].reviews == 1
     assert progress.setting("path") == "want-vision"
 
 
@@ -364,7 +364,7 @@ def test_out_and_in_is_the_same(progress, tmp_path, clock):
     text = json.dumps(progress.export())
     other = Progress(tmp_path / "other", clock)
     changed = other.merge(read_export(text))
-    assert changed == {"pages": 60, "exercises": 1, "cards": 2, "reviews": 1, "days": 1, "settings": 1}
+    assert changed == {"pages": 20, "exercises": 1, "cards": 2, "reviews": 1, "days": 1, "settings": 1}
     assert other.export() == progress.export()
     assert set(other.merge(read_export(text)).values()) == {0}, "twice is as once"
 
@@ -406,7 +406,7 @@ exports = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=exports, second=exports, third=exports)
 def test_merging_forgets_order_and_repetition(tmp_path_factory, first, second, third):
     ends = []

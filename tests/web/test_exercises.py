@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from course.demo_exercise import folder
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from course.demo_exercise import folder
 from learnable.course import exercises as course
 from learnable.errors import LearnableError
 from learnable.web import exercises

@@ -86,7 +86,10 @@ def test_a_wrong_cookie_is_refused(cookie):
     assert browser(known=False).get("/", headers={"cookie": cookie}).status_code == 403
 
 
-@pytest.mark.parametrize("host", ["evil.example:8765", "evil.example", "127.0.0.1:9999", "127.0.0.1", "127.0.0.1.evil.example:8765", "", "[::1]"])
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example:8765", "evil.example", "127.0.0.1:9999", "127.0.0.1", "127.0.0.1.evil.example:8765", "", "[::1]"],
+)
 def test_a_foreign_host_is_refused(host):
     assert browser().get("/", headers={"host": host}).status_code == 403
     with pytest.raises(WebSocketDisconnect), browser().websocket_connect(TALK, headers={"host": host, "origin": HERE}):
@@ -98,7 +101,16 @@ def test_our_own_names_are_not(host):
     assert browser().get("/", headers={"host": host}).status_code == 200
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://127.0.0.1:8765", "http://127.0.0.1:9999", "http://127.0.0.1:8765.evil.example"])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://evil.example",
+        "null",
+        "https://127.0.0.1:8765",
+        "http://127.0.0.1:9999",
+        "http://127.0.0.1:8765.evil.example",
+    ],
+)
 def test_a_foreign_origin_is_refused_for_requests_and_sockets(origin):
     assert browser().get("/", headers={"origin": origin}).status_code == 403
     assert browser().post("/", json={}, headers={"origin": origin}).status_code == 403
@@ -118,19 +130,30 @@ def test_a_socket_needs_an_origin_and_the_cookie():
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 def test_what_changes_something_comes_from_a_page_of_ours(site):
     assert browser().post("/", json={}, headers={"sec-fetch-site": site}).status_code == 403
-    assert browser().delete("/", headers={"sec-fetch-site": site, "content-type": "application/json"}).status_code == 403
+    assert (
+        browser().delete("/", headers={"sec-fetch-site": site, "content-type": "application/json"}).status_code == 403
+    )
     assert browser().get("/", headers={"sec-fetch-site": site}).status_code == 200  # a link from a chat is followed
-    with pytest.raises(WebSocketDisconnect), browser().websocket_connect(TALK, headers={"origin": HERE, "sec-fetch-site": site}):
+    with (
+        pytest.raises(WebSocketDisconnect),
+        browser().websocket_connect(TALK, headers={"origin": HERE, "sec-fetch-site": site}),
+    ):
         pass
 
 
-@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain", ""])
+@pytest.mark.parametrize(
+    "kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain", ""]
+)
 def test_what_a_form_of_another_page_can_send_is_not_taken(kind):
     assert browser().post("/", content=b"a=1", headers={"content-type": kind}).status_code == 415
 
 
 def test_every_answer_carries_the_policy():
-    for answer in (browser().get("/"), browser(known=False).get("/"), browser(known=False).get("/", params={"token": TOKEN})):
+    for answer in (
+        browser().get("/"),
+        browser(known=False).get("/"),
+        browser(known=False).get("/", params={"token": TOKEN}),
+    ):
         policy = answer.headers["content-security-policy"]
         assert "default-src 'self'" in policy and "script-src" not in policy and "frame-ancestors 'none'" in policy
         assert answer.headers["x-content-type-options"] == "nosniff"

@@ -203,7 +203,7 @@ def test_a_trained_model_is_used(home):
         answer = client.post(f"/api/runs/{run}/predict", json={"drawing": drawing})
         assert answer.status_code == 200 and answer.json()["prediction"] == "1" and "file" not in answer.json()
         wrong = client.post(f"/api/runs/{run}/predict", content=b"no picture", headers={"Content-Type": "image/png"})
-        assert wrong.status_code == 503 and "what was sent" in wrong.json()["error"] and "/tmp" not in wrong.text
+        assert wrong.status_code == 422 and "what was sent" in wrong.json()["error"] and "/tmp" not in wrong.text
         assert client.post(f"/api/runs/{run}/generate", json={}).status_code == 422
         assert set(client.post(f"/api/runs/{run}/evaluate", json={}).json()["metrics"]) == {"accuracy", "loss"}
         assert client.get(f"/api/runs/{run}/export/safetensors").status_code == 404

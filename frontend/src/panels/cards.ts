@@ -3,6 +3,7 @@
  * all that are due. The schedule is the server's; a static page has none: there cards are turned, and that is all.
  */
 
+import { NetError, address, isStatic, json } from "../net";
 import { typeset } from "../shell/math";
 
 export interface Card {
@@ -32,8 +33,7 @@ const NAMES = ["Again", "Hard", "Good", "Easy"];
 export function mount(element: HTMLElement): void {
   const script = element.querySelector<HTMLScriptElement>(':scope > script[type="application/json"]');
   const about = JSON.parse(script?.textContent || "{}") as { cards?: Card[] };
-  const fixed = document.documentElement.hasAttribute("data-static");
-  void new Panel(element, element.dataset.stem ?? "", fixed, about.cards ?? null).begin();
+  void new Panel(element, element.dataset.stem ?? "", isStatic(), about.cards ?? null).begin();
 }
 
 class Panel {
@@ -73,13 +73,13 @@ class Panel {
   }
 
   private due(): Promise<Summary> {
-    return ask<Summary>(`/api/cards${this.stem ? `?stem=${encodeURIComponent(this.stem)}` : ""}`);
+    return json<Summary>(`api/cards${this.stem ? `?stem=${encodeURIComponent(this.stem)}` : ""}`);
   }
 
   /** A static page has its cards in the panel, or in a file beside it. */
   private async recorded(): Promise<Summary> {
-    const address = this.element.dataset.recording;
-    const cards = this.given ?? (address ? (await ask<{ cards: Card[] }>(address)).cards : []);
+    const file = this.element.dataset.recording;
+    const cards = this.given ?? (file ? ((await (await fetch(file)).json()) as { cards: Card[] }).cards : []);
     return { cards, next: null, new_left: 0, new_a_day: 0 };
   }
 
@@ -90,7 +90,7 @@ class Panel {
     const where = make("p", "cards-where", `${Math.min(this.known + 1, this.count)} of ${this.count}`);
     if (!this.stem && card.title) {
       const link = make("a", "", card.title);
-      link.href = `/topics/${card.stem}`;
+      link.href = address(`topics/${card.stem}${isStatic() ? ".html" : ""}`);
       where.append(" · ", link);
     }
     const front = make("div", "cards-front prose");
@@ -122,7 +122,7 @@ class Panel {
     back.focus({ preventScroll: true });
     if (this.stem && !this.fixed && !this.entered) {
       this.entered = true;
-      await ask(`/api/cards/${encodeURIComponent(this.stem)}`, {}).catch(() => (this.entered = false));
+      await json(`api/cards/${encodeURIComponent(this.stem)}`, {}).catch(() => (this.entered = false));
     }
   }
 
@@ -157,13 +157,13 @@ class Panel {
     if (!card || !this.shown || this.busy) return;
     this.busy = true;
     try {
-      const address = `/api/cards/${encodeURIComponent(card.stem)}/${encodeURIComponent(card.id)}`;
-      const rated = await ask<Rated>(address, { rating, seen: card.reviews });
+      const path = `api/cards/${encodeURIComponent(card.stem)}/${encodeURIComponent(card.id)}`;
+      const rated = await json<Rated>(path, { rating, seen: card.reviews });
       this.queue.shift();
       if (rating === 1) this.queue.push(rated.card); // once more, before one leaves
       else this.known += 1;
     } catch (error) {
-      if (!(error instanceof Refused) || error.status !== 409) {
+      if (!(error instanceof NetError) || error.status !== 409) {
         this.busy = false;
         this.fail(error, () => void this.rate(rating), true);
         return;
@@ -247,31 +247,6 @@ export function later(moment: string, now: number): string {
   if (days === 1) return "tomorrow";
   const date = new Intl.DateTimeFormat("en", { weekday: "long", day: "numeric", month: "long" }).format(at);
   return `in ${days} days, on ${date}`;
-}
-
-/** The server said no, and why. */
-export class Refused extends Error {
-  constructor(
-    readonly status: number,
-    message: string,
-  ) {
-    super(message);
-  }
-}
-
-async function ask<T>(address: string, body?: object): Promise<T> {
-  let answer: Response;
-  try {
-    answer = await fetch(
-      address,
-      body && { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) },
-    );
-  } catch {
-    throw new Error("The course does not answer; is it still running in its terminal?");
-  }
-  const found = (await answer.json().catch(() => ({}))) as T & { error?: string };
-  if (!answer.ok) throw new Refused(answer.status, found.error ?? `The course answered ${answer.status}.`);
-  return found;
 }
 
 function button(kind: string, text: string, key: string, act: () => void): HTMLButtonElement {

@@ -114,6 +114,10 @@ class Panel {
     return this.about.parts[this.current]!;
   }
 
+  private get definition(): RegExp {
+    return new RegExp(`^[ \\t]*def ${this.part.name}\\b`, "m");
+  }
+
   private get dirty(): boolean {
     return this.editor.text !== this.saved;
   }
@@ -132,6 +136,7 @@ class Panel {
         h("button", { class: "button quiet", type: "button", onclick: () => void navigator.clipboard?.writeText(file.file).then(() => this.say("The path is copied.")) }, "copy the path")); // prettier-ignore
       this.drawTabs();
       this.drawPart();
+      this.editor.show(this.definition);
       this.watch();
       window.addEventListener("beforeunload", (event) => {
         if (this.dirty) event.preventDefault();
@@ -258,7 +263,7 @@ class Panel {
     this.beside.hidden = true;
     this.drawTabs();
     this.drawPart();
-    this.editor.show(new RegExp(`^\\s*def ${this.part.name}\\b`, "m"));
+    this.editor.show(this.definition);
   }
 
   private drawPart(): void {
@@ -330,11 +335,13 @@ class Panel {
     try {
       const found = await json<{ text: string; why: string }>(`${this.api}/solution`, { name: this.part.name });
       const close = h("button", { class: "button quiet", type: "button", onclick: () => (this.beside.hidden = true) }, "Fold away");
+      const place = h("div");
+      this.beside.hidden = false;
       this.beside.replaceChildren(
-        h("h4", {}, `Our solution of ${this.part.name}`), new Editor({ label: "Our solution", text: found.text }).place,
+        h("h4", {}, `Our solution of ${this.part.name}`), place,
         h("p", { class: "why" }, ...inline(found.why)), close,
       ); // prettier-ignore
-      this.beside.hidden = false;
+      new Editor({ label: "Our solution", text: found.text.trimEnd() }, place);
       void typeset(this.beside);
     } catch (error) {
       this.fail(error);

@@ -268,7 +268,7 @@ export class RunPanel {
       const more = typeof left === "number" ? (left > 0 ? `, ${duration(left)} left` : ", measuring on the test part") : "";
       this.time.textContent = `Step ${people(step, 9)} of ${people(steps, 9)}${more}`;
     }
-    drawAll(this.curve, curves(this.history, this.shown.expected?.metric), quiet);
+    drawAll(this.curve, curves(this.history, this.shown.expected?.metric, this.shown.steps), quiet);
     const views = (this.shown.examples?.views ?? []) as View[];
     drawAll(this.examples, views, quiet);
     this.doctor.replaceChildren(
@@ -299,7 +299,7 @@ export class RunPanel {
       );
     });
     const seconds = h("tr", {}, h("th", { scope: "row" }, "time"), h("td", { class: "number" }, duration(record?.seconds)), h("td", { class: "number" }, duration(expected.seconds)), h("td"));
-    const head = h("tr", {}, ...["test part", "this run", "measured before", "promised"].map((name) => h("th", { scope: "col" }, name)));
+    const head = h("tr", {}, ...["test part", "this run", "measured before", "promised"].map((name, i) => h("th", { scope: "col", class: i === 1 || i === 2 ? "number" : "" }, name)));
     const table = h("table", { class: "table" }, h("thead", {}, head), h("tbody", {}, ...rows, seconds));
     this.result.replaceChildren(h("div", { class: "scrolls" }, table), h("p", {}, this.verdict()));
     this.result.hidden = false;
@@ -341,7 +341,7 @@ export class RunPanel {
 
   private offerUses(run: string, uses: Uses, finished: boolean): void {
     const parts: HTMLElement[] = [];
-    if (uses.predict === "picture") parts.push(fold("Use it: draw, or drop a picture", () => usePicture(run)));
+    if (uses.predict === "picture") parts.push(fold("Use it: draw, or drop a picture", () => usePicture(run, this.shown.data === "digits" ? this.recipe : "")));
     else if (uses.predict) parts.push(fold("Use it: ask it something", () => useText(run, uses)));
     if (uses.generate) parts.push(fold(uses.generate === "text" ? "Use it: let it write" : "Use it: let it make points", () => useGenerate(run, uses)));
     if (finished) parts.push(fold("Compare with another run", () => useCompare(run)));
@@ -450,7 +450,7 @@ function answered(said: Answer): Node[] {
   return nodes;
 }
 
-function usePicture(run: string): HTMLElement {
+function usePicture(run: string, small: string): HTMLElement {
   const size = 28;
   const pad = make({ kind: "drawing", name: "digit", label: "Draw here", size, default: Array.from({ length: size }, () => new Array<number>(size).fill(0)) }, { changed: () => {} });
   let file: File | null = null;
@@ -472,6 +472,7 @@ function usePicture(run: string): HTMLElement {
     choose.value = "";
   });
   const area = h("div", { class: "run-drop" }, pad.element, h("div", { class: "buttons" }, asked.button, choose, h("label", { class: "button", for: choose.id }, "A picture of yours …")), asked.answer);
+  if (small) area.prepend(h("p", {}, "It has seen small scans of a few hands only. For digits of your own, train it on more: ", h("code", {}, `learnable train ${small} --data mnist`), ", or set --data to mnist above."));
   area.addEventListener("dragover", (event) => {
     event.preventDefault();
     area.classList.add("over");

@@ -158,7 +158,8 @@ export function append(history: History, rows: NonNullable<Message["rows"]>): vo
 const words = (name: string): string => name.replaceAll("_", " ");
 
 /** The curves that tell a run: the loss, of several players each; and what is promised, if that is something else. */
-export function curves(history: History, metric?: string): LinesView[] {
+export function curves(history: History, metric?: string, steps = 0): LinesView[] {
+  const x = { label: "step", low: 0, high: steps || null }; // the way that is still to go is seen, too
   const names = Object.keys(history);
   const losses = names.filter((name) => /(^|\.)loss$/.test(name) && !name.startsWith("valid."));
   const players = losses.filter((name) => name.includes("."));
@@ -168,14 +169,14 @@ export function curves(history: History, metric?: string): LinesView[] {
     ? players.map((name, i) => line(name, words(name.replace(/\.loss$/, "")), String([1, 4, 3, 5][i] ?? 8)))
     : losses.map((name) => line(name, "train", "train"));
   if (history["valid.loss"]) loss.push(line("valid.loss", "validation", "validation", true));
-  if (loss.length) views.push({ kind: "lines", title: "Loss", series: loss, x: { label: "step" }, y: {}, summary: told("Loss", loss) });
+  if (loss.length) views.push({ kind: "lines", title: "Loss", series: loss, x, y: {}, summary: told("Loss", loss) });
   const goal = metric && metric !== "loss" ? metric : names.includes("accuracy") || names.includes("valid.accuracy") ? "accuracy" : "";
   if (goal) {
     const series: Series[] = [];
     if (history[goal]) series.push(line(goal, "train", "train"));
     if (history[`valid.${goal}`]) series.push(line(`valid.${goal}`, "validation", "validation", true));
     const title = words(goal).replace(/^./, (letter) => letter.toUpperCase());
-    if (series.length) views.push({ kind: "lines", title, series, x: { label: "step" }, y: {}, summary: told(title, series) });
+    if (series.length) views.push({ kind: "lines", title, series, x, y: {}, summary: told(title, series) });
   }
   return views;
 }

@@ -23,8 +23,8 @@ export function words(text: string): string[] {
   const found: string[] = [];
   for (const [word] of text.normalize("NFKD").replace(/\p{M}/gu, "").matchAll(/[\p{L}\p{N}_]+/gu)) {
     found.push(word.toLowerCase());
-    const parts = word.split(/_|(?<=\p{Ll})(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})/u).filter((part) => part.length > 1);
-    if (parts.length > 1) found.push(...parts.map((part) => part.toLowerCase()));
+    const parts = word.split(/_|(?<=\p{Ll})(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})/u);
+    if (parts.length > 1) found.push(...parts.filter((part) => part.length > 1).map((part) => part.toLowerCase()));
   }
   return found;
 }
@@ -59,6 +59,8 @@ export class Finder {
     const asked = question.trim();
     if (!asked) return [];
     let found: SearchResult[] = this.index.search(asked);
+    // Two letters that changed places are two mistakes: looked for where one mistake finds nothing.
+    if (found.length === 0) found = this.index.search(asked, { fuzzy: (term) => (term.length < 4 ? false : 2) });
     if (found.length === 0) found = this.index.search(asked, { combineWith: "OR" });
     const hits: Hit[] = [];
     const seen = new Set<string>();

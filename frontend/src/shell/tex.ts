@@ -13,7 +13,11 @@ export function html(tex: string, display: boolean): string {
     output: "htmlAndMathml",
     strict: (code: string) => (code === "htmlExtension" ? "ignore" : "warn"),
     // Formulas are the course's own text; still, nothing but the tie to the code may reach the page's HTML.
-    trust: (context) => context.command === "\\htmlData" && /^[\w.-]+$/.test(String(context.attributes?.["data-symbol"] ?? "")),
+    trust: (context) => {
+      const attributes = "attributes" in context ? Object.entries(context.attributes) : [];
+      if (context.command === "\\htmlData" && attributes.every(([name, value]) => name === "data-symbol" && /^[\w.-]+$/.test(value))) return true;
+      throw new Error(`${context.command} is not used here`);
+    },
     macros: { ...MACROS },
   });
 }

@@ -2,7 +2,7 @@
 
 import * as Plot from "@observablehq/plot";
 
-import { color, decades, domain, extent, fixed, h, memory, Motion, roving, s, tabStop, textWidth, tickFormat, unique, widthOf } from "./common";
+import { color, decades, domain, extent, fixed, h, memory, Motion, roving, s, tabStop, textWidth, tickFormat, ticks, unique, widthOf } from "./common";
 import { axisNames } from "./lines";
 import type { BarsView, Data, Host, Num } from "./types";
 
@@ -64,12 +64,13 @@ function paint(state: State, view: BarsView, host: Host, width: number, ends: [n
   const shown = rows.filter((row) => row.value !== null && row.value !== undefined);
   const whiskers = rows.filter((row) => row.low !== null && row.high !== null);
   const clipTo = Math.min(140, width * 0.36);
-  const left = sideways ? Math.min(longest + 12, clipTo + 12) : 14 + Math.max(...ends.map((value) => textWidth(write(value))), 14);
   const height = sideways ? 40 + count * 24 + (view.y?.label ? 16 : 0) : Math.round(Math.min(320, Math.max(180, width * 0.45)));
   const right = sideways ? widest + 14 : 12;
+  const most = sideways ? Math.max(2, Math.round((width - right - Math.min(longest, clipTo)) / 90)) : Math.max(3, Math.round(height / 58));
+  const places = log ? decades(ends, most) : ticks(ends, most);
+  const left = sideways ? Math.min(longest, clipTo) + 12 : 12 + Math.max(...places.map((value) => textWidth(write(value))), 14);
   const atLeast = (count * (Math.max(longest, 14) + 8)) / (width - left - right);
   const every = [1, 2, 5, 10, 20, 25, 50, 100, 200, 500].find((step) => step >= atLeast) ?? Math.ceil(atLeast);
-  const most = sideways ? Math.max(2, Math.round((width - left - right) / 90)) : Math.max(3, Math.round(height / 58));
   const room = sideways || band > widest + 2;
   const category = {
     type: "band" as const,
@@ -84,7 +85,7 @@ function paint(state: State, view: BarsView, host: Host, width: number, ends: [n
     type: log ? ("log" as const) : ("linear" as const),
     domain: ends,
     label: null,
-    ticks: log ? decades(ends, most) : most,
+    ticks: places,
     tickFormat: write,
     tickSize: 0,
   };

@@ -128,7 +128,8 @@ export function fixed(value: Num, digits: number): string {
 }
 
 function trim(written: string): string {
-  return written.includes(".") && !written.includes("e") ? written.replace(/\.?0+$/, "") : written;
+  if (written.includes("e")) return Number(written).toLocaleString("en-US"); // 999.96 in three digits
+  return written.includes(".") ? written.replace(/\.?0+$/, "") : written;
 }
 
 /** How the ticks of an axis are written: all alike, and no longer than they need. */
@@ -141,6 +142,18 @@ export function tickFormat(low: number, high: number, log = false): (value: numb
 }
 
 // ---------------------------------------------------------------------------------------------------- scales
+
+/** Round places on an axis, about `count` of them; what lies a hair outside an end (while an axis glides) is on it. */
+export function ticks([low, high]: [number, number], count: number): number[] {
+  const raw = (high - low) / Math.max(1, count);
+  if (!(raw > 0) || !Number.isFinite(raw)) return [];
+  const power = Math.floor(Math.log10(raw));
+  const factor = [7.07, 3.16, 1.41].findIndex((limit) => raw / 10 ** power >= limit);
+  const step = Number(`${[10, 5, 2, 1].at(factor)}e${power}`);
+  const first = Math.ceil(low / step - 0.02);
+  const last = Math.floor(high / step + 0.02);
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => Number(((first + i) * step).toPrecision(12)));
+}
 
 /** Where a logarithmic axis has its ticks: at powers of ten, with 2 and 5 between where these are few. */
 export function decades([low, high]: [number, number], most: number): number[] {
@@ -211,12 +224,14 @@ export class Motion {
   private paint: (now: number[]) => void = () => {};
   private running = 0;
   private last = 0;
+  private reach: number[] = []; // how far each had to go
 
   /** Paints at once, and again until `goal` is reached; `jump` goes there directly. */
   to(goal: number[], paint: (now: number[]) => void, jump = false): void {
     this.paint = paint;
     const far = goal.length !== this.now.length || goal.some((value) => !Number.isFinite(value));
     this.goal = goal;
+    this.reach = goal.map((value, i) => Math.abs(value - (this.now[i] ?? value)));
     if (jump || far || reduced() || typeof requestAnimationFrame !== "function" || document.hidden) {
       this.now = goal.slice();
       paint(this.now);
@@ -236,8 +251,7 @@ export class Motion {
   }
 
   private arrived(): boolean {
-    const span = Math.max(...this.goal.map(Math.abs), 1e-12);
-    return this.goal.every((value, i) => Math.abs(value - this.now[i]!) <= 2e-3 * Math.max(Math.abs(value), span * 1e-3));
+    return this.goal.every((value, i) => Math.abs(value - this.now[i]!) <= 0.004 * this.reach[i]!);
   }
 
   private tick = (time: number): void => {

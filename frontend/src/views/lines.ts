@@ -2,7 +2,7 @@
 
 import * as Plot from "@observablehq/plot";
 
-import { color, decades, domain, extent, h, memory, Motion, people, s, spread, textColor, textWidth, tickFormat, Tip, widthOf } from "./common";
+import { color, decades, domain, extent, h, memory, Motion, people, s, spread, ticks, textColor, textWidth, tickFormat, Tip, widthOf } from "./common";
 import type { Data, Host, LinesView, Series } from "./types";
 
 interface Point {
@@ -74,8 +74,8 @@ function paint(state: State, view: LinesView, lines: Line[], width: number, x: [
   const writeX = tickFormat(x[0], x[1], logX);
   const writeY = tickFormat(y[0], y[1], logY);
   const most = Math.max(3, Math.round(height / 58));
-  const yTicks = logY ? decades(y, Math.round(height / 36)) : most;
-  const left = 14 + Math.max(...[y[0], y[1], (y[0] + y[1]) / 2].map((value) => textWidth(writeY(value), 12)), 14);
+  const yTicks = logY ? decades(y, Math.round(height / 36)) : ticks(y, most);
+  const left = 12 + Math.max(...yTicks.map((value) => textWidth(writeY(value), 12)), 14);
   const marks: Plot.Markish[] = [
     Plot.gridY({ ticks: yTicks, stroke: "var(--rule)", strokeOpacity: 1 }),
     y[0] < 0 && y[1] > 0 ? Plot.ruleY([0], { stroke: "var(--gray)", strokeOpacity: 0.7 }) : null,
@@ -106,7 +106,7 @@ function paint(state: State, view: LinesView, lines: Line[], width: number, x: [
     marginRight: atEnds ? right + 6 : 16,
     marginTop: 26,
     marginBottom: view.x?.label ? 38 : 26,
-    x: { type: logX ? "log" : "linear", domain: x, label: null, ticks: logX ? decades(x, Math.max(2, Math.round((width - left - right) / 80))) : Math.max(2, Math.round((width - left - right) / 95)), tickFormat: writeX, tickSize: 4 },
+    x: { type: logX ? "log" : "linear", domain: x, label: null, ticks: logX ? decades(x, Math.max(2, Math.round((width - left - right) / 80))) : ticks(x, Math.max(2, Math.round((width - left - right) / 95))), tickFormat: writeX, tickSize: 4 },
     y: { type: logY ? "log" : "linear", domain: y, label: null, ticks: yTicks, tickFormat: writeY, tickSize: 0 },
     marks,
   }) as SVGSVGElement & Plot.Plot;

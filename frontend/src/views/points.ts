@@ -2,7 +2,7 @@
 
 import * as Plot from "@observablehq/plot";
 
-import { color, decades, domain, extent, h, key, memory, Motion, people, s, textWidth, tickFormat, Tip, widthOf } from "./common";
+import { color, decades, domain, extent, h, key, memory, Motion, people, s, textWidth, ticks, tickFormat, Tip, widthOf } from "./common";
 import { axisNames } from "./lines";
 import type { Axis, Cloud, Data, Host, PointsView } from "./types";
 
@@ -92,8 +92,8 @@ function widened([low, high]: [number, number], span: number): [number, number] 
 function paint(state: State, width: number, height: number, x: [number, number], y: [number, number], margins: [number, number, number, number]): void {
   const { view } = state;
   const [logX, logY] = [view.x?.log ?? false, view.y?.log ?? false];
-  const yTicks = logY ? decades(y, Math.round(height / 50)) : Math.max(3, Math.round(height / 70));
-  const xTicks = logX ? decades(x, Math.round(width / 80)) : Math.max(2, Math.round(width / 100));
+  const yTicks = logY ? decades(y, Math.round(height / 50)) : ticks(y, Math.max(3, Math.round(height / 70)));
+  const xTicks = logX ? decades(x, Math.round(width / 80)) : ticks(x, Math.max(2, Math.round(width / 100)));
   const svg = Plot.plot({
     width,
     height,

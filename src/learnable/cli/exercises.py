@@ -69,7 +69,7 @@ def _watch(grader: Any, exercises: course.Exercises, names: Sequence[str], file:
     """Check now and at every save, until Ctrl-C."""
     from watchfiles import watch
 
-    seen = None
+    seen: str | None = None
 
     def once() -> None:
         nonlocal seen
@@ -186,14 +186,16 @@ def solution(target: str, yes: bool, json: bool) -> None:
 
         if not typer.confirm(f"Not solved yet: {', '.join(still)}. Show the solution?"):
             raise CallError(f"then not; 'learnable hint {exercises.stem}/{still[0]}' helps a little")
-    from rich.syntax import Syntax
-
     out = console()
     for part in parts:
         source = exercises.with_solution(part.name)
         out.print(f"[bold {ACCENT}]{part.name}[/]  {_escaped(part.title)}\n")
-        out.print(Syntax(source, "python", theme="ansi_dark", background_color="default") if sys.stdout.isatty() else source,
-                  **({} if sys.stdout.isatty() else {"markup": False}))  # fmt: skip
+        if sys.stdout.isatty():
+            from rich.syntax import Syntax
+
+            out.print(Syntax(source, "python", theme="ansi_dark", background_color="default"))
+        else:
+            say(source)
         say(course.plain(part.why) + "\n")
 
 

@@ -103,7 +103,9 @@ def start(
 @app.command(name="open", epilog="Example: learnable open lenet; learnable open --no-browser --port 8765")
 def open_(
     topic: Annotated[str | None, typer.Argument(help="Begin on this topic's page.")] = None,
-    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser, or only print the address.")] = True,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open a browser, or only print the address.")
+    ] = True,
     port: Annotated[int | None, typer.Option(help="Any free one by default; 0 too.", min=0, max=65535)] = None,
 ) -> None:
     """Open the course in the browser: served by this machine, to this machine alone."""
@@ -395,7 +397,9 @@ def notebook(
 @app.command(epilog="Example: learnable site public")
 def site(
     out: Annotated[Path, typer.Argument(help="A folder that does not exist yet, or is empty.")],
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a course that was written there before.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a course that was written there before.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """The course as static files, for any host and any sub-folder."""

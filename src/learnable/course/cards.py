@@ -93,9 +93,8 @@ def read_cards(stem: str, text: str) -> tuple[Flash, ...]:
     found: dict[str, Flash] = {}
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict) or set(row) != {"id", "front", "back"}:
-            raise wrong(
-                f"card {number}: expected id, front and back, came {', '.join(row) if isinstance(row, dict) else row!r}"
-            )
+            came = ", ".join(row) if isinstance(row, dict) else repr(row)
+            raise wrong(f"card {number}: expected id, front and back, came {came[:80]}")
         id = row["id"]
         if not isinstance(id, str) or pages.slug(id) != id or len(id) > 60:
             raise wrong(f"card {number}: expected an id of lower-case words with hyphens, came {id!r}")

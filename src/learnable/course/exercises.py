@@ -22,7 +22,7 @@ from learnable.home import exercises_folder
 
 PACKAGE = Path(__file__).resolve().parents[1]
 WRITTEN = "it is written"  # the check that an untouched stub fails: no attempt yet
-WIDTH = 100  # of the task's words in the learner's file
+WIDTH = 76  # of the task's words in the learner's file
 
 
 class Conflict(LearnableError):
@@ -55,7 +55,7 @@ class Exercises:
     imports: str  # what the learner's file begins with
     all_imports: str  # what the lesson's own file begins with
     given: str  # what the stubs use and the learner need not write
-    helpers: Mapping[str, str] = field(default_factory=dict)  # what only solutions and mutants use, by name
+    helpers: Mapping[str, str] = field(default_factory=dict)  # what only solutions and mutants use, each other among it
 
     def part(self, name: str) -> Part:
         """The part of that name.
@@ -87,7 +87,8 @@ class Exercises:
         return "\n\n\n".join([*self._needed([part.solution]), part.solution.strip("\n")]) + "\n"
 
     def _needed(self, bodies: Sequence[str]) -> list[str]:
-        wanted, waiting = set(), list(bodies)
+        wanted: set[str] = set()
+        waiting = list(bodies)
         while waiting:
             found = _names(ast.parse(waiting.pop())) & (self.helpers.keys() - wanted)
             wanted |= found
@@ -176,7 +177,8 @@ def read(stem: str, title: str, folder: Path, text: str) -> Exercises:
         for node in imports
         if not (isinstance(node, ast.ImportFrom) and (node.module or "").startswith("learnable.course"))
     ]
-    rest = {name: source for name, source in others.items() if source not in given}
+    learners = {part.name for part in parts}
+    rest = {name: source for name, source in defined.items() if source not in given and name not in learners}
     return Exercises(
         stem, title, folder, tuple(parts),
         imports=_imported(free, used),
@@ -215,9 +217,9 @@ def _part(call: ast.Call, defined: Mapping[str, str]) -> tuple[Part, set[str]]:
         own.add(node.id)
         source, right, before = defined[node.id], ast.unparse(given["solution"]), ""
         if node.id != right and right in _names(ast.parse(source)):
-            source = re.sub(rf"\b{re.escape(right)}\b", f"right_{right}", source)
-            before = re.sub(rf"\b{re.escape(right)}\b", f"right_{right}", defined[right]) + "\n\n\n"
-        return before + re.sub(rf"\b{re.escape(node.id)}\b", name, source)
+            source = _renamed(source, right, f"right_{right}")
+            before = _renamed(defined[right], right, f"right_{right}") + "\n\n\n"
+        return before + _renamed(source, node.id, name)
 
     def pairs(key: str) -> list[tuple[str, ast.expr]]:
         table = given.get(key)
@@ -246,6 +248,25 @@ def _part(call: ast.Call, defined: Mapping[str, str]) -> tuple[Part, set[str]]:
     if isinstance(given.get("check"), ast.Name):
         own.add(given["check"].id)  # type: ignore[attr-defined]
     return part, own
+
+
+def _renamed(source: str, old: str, new: str) -> str:
+    r"""The source of a function in which a name is another one: where it is a name, not in words or keywords.
+
+    >>> _renamed("def f(x):\n    return g(x, f=f)", "f", "h")
+    'def h(x):\n    return g(x, f=h)'
+    """
+    lines = [line.encode() for line in source.splitlines()]
+    places = []  # lines and columns in bytes, as `ast` counts
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Name) and node.id == old:
+            places.append((node.lineno - 1, node.col_offset))
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == old:
+            row = node.lineno - 1
+            places.append((row, lines[row].index(old.encode(), node.col_offset + len("def "))))
+    for row, column in sorted(places, reverse=True):
+        lines[row] = lines[row][:column] + new.encode() + lines[row][column + len(old.encode()) :]
+    return b"\n".join(lines).decode()
 
 
 def _names(tree: ast.AST) -> set[str]:

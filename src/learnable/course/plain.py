@@ -43,7 +43,7 @@ def plain(text: str) -> str:
     >>> plain(r"Why divide by $\sqrt{d_k}$ *before* the `softmax`?")
     'Why divide by √dₖ before the softmax?'
     """
-    pieces = re.split(r"(```.*?```|`[^`\n]+`|\$\$.+?\$\$|\$[^$\n]+\$)", text, flags=re.S)
+    pieces = re.split(r"(```.*?```|`[^`\n]+`|(?<!\\)\$\$.+?\$\$|(?<!\\)\$[^$\n]+\$)", text, flags=re.S)
     return "".join(_piece(piece) for piece in pieces).strip()
 
 
@@ -153,9 +153,9 @@ def _one(tokens: list[str], at: int, depth: int) -> tuple[str, int]:
 
 def _script(inside: str, kind: str) -> str:
     letters = UP if kind == "^" else DOWN
-    inside = inside.replace("−", "-")
-    if inside and all(letter in letters for letter in inside):
-        return "".join(letters[letter] for letter in inside)
+    typed = inside.replace("−", "-")
+    if typed and all(letter in letters for letter in typed):
+        return "".join(letters[letter] for letter in typed)
     return kind + (inside if len(inside) == 1 else f"({inside})")
 
 

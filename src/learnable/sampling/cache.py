@@ -7,6 +7,7 @@ stays as it is: `cached_block` is a twin of `Block.forward`, and the tests hold 
 Paper    Shazeer 2019, section 2.4 (generating step by step, its memory traffic) - https://arxiv.org/abs/1911.02150
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,10 +20,13 @@ from torch import Tensor, nn
 from learnable.errors import CallError
 from learnable.nn.attention import attend, attend_fast
 from learnable.nn.block import Block
+from learnable.sampling.packed import Packed, can_pack
 from learnable.sampling.text import Choose
 
-# A model with GPT's parts: `embed`, `blocks`, `to_logits`, `token` and `config.context`. Sampling is handed models, it imports none.
+# A model with GPT's parts: `embed`, `blocks`, `to_logits`, `head`, `token` and `config.context`. Sampling is handed models, it imports none.
 Transformer = Any
+
+MANY = 16  # new tokens, for which packing the weights is worth its time
 
 
 def generate_cached(
@@ -73,6 +77,7 @@ def stream_cached(
     text = torch.cat([text, text.new_zeros(len(text), count)], dim=1)
     ended = torch.zeros_like(text[:, :1], dtype=torch.bool)
     cache: Cache | None = None
+    packed = Packed.of(model) if count >= MANY and can_pack(model) else None
     chosen = text[:, :0]
     for step in range(count):
         if cache is None or not cache.has_room:
@@ -80,7 +85,8 @@ def stream_cached(
             cache = Cache.for_model(model, len(text), min(model.config.context, window.shape[1] + count - step))
             logits = cache.read(model, window, None if even else ends)
         else:
-            logits = cache.read(model, chosen)
+            with packed.active() if packed else contextlib.nullcontext():
+                logits = cache.read(model, chosen)
         chosen = choose(logits)
         if stop is not None:
             chosen = chosen.masked_fill(ended, stop)  # so it stays ended

@@ -1,7 +1,7 @@
 """What the course remembers of its learner, for its pages: progress, cards, what to do today.
 
     GET  /api/progress            all pages, exercises, days; the chosen path; a notice if the file was damaged
-    POST /api/progress            {"stem", "position"?, "seconds"?, "done"?, "section"?}
+    POST /api/progress            {"stem", "position"?, "seconds"?, "done"?, "section"?}; who comes to the end and took the time is done
     POST /api/progress/path       {"name"}: choose a path
     GET  /api/progress/export     a file to keep         POST /api/progress/import    and back
     GET  /api/cards?stem=&all=    what is asked now      POST /api/cards/STEM         its cards enter the schedule
@@ -84,12 +84,21 @@ async def post_progress(request: Request, visit: Visit) -> dict[str, Any]:
         if not has_lesson(stem):
             raise CallError(f"the lesson on {stem} is not written yet; nothing was noted")
         progress.visit(stem, visit.position, visit.seconds, visit.done, visit.section)
-        if visit.done:
-            cards.enter(progress, stem)
         row = progress.page(stem)
-        return row._asdict() if row else {}
+        assert row is not None
+        if visit.done is None and row.done is None and row.position == 1 and row.seconds >= enough(stem):
+            progress.visit(stem, done=True)
+            row = row._replace(done=row.last)
+        if row.done is not None:
+            cards.enter(progress, stem)
+        return row._asdict()
 
     return await run_in_threadpool(work)
+
+
+def enough(stem: str) -> float:
+    """Seconds after which somebody who is at the end of a page has read it, and not only scrolled there."""
+    return 60 * catalog.find(stem).minutes.reading / 6
 
 
 @router.post("/api/progress/path")

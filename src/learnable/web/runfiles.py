@@ -282,7 +282,7 @@ def recording(folder: Path, frames: int = 40) -> Row:
         if piece
     ]
     end = {key: about[key] for key in ("status", "metrics", "doctor", "examples", "step")}
-    return finite({"messages": [begin, *going, end]})  # type: ignore[no-any-return]
+    return finite({"messages": [begin, *going, end]})
 
 
 def uses(info: Mapping[str, Any]) -> Row:
@@ -394,7 +394,7 @@ def _picture(item: Mapping[str, Any]) -> Picture:
     return Picture(
         pixels=pixels, label=f"{item['prediction']} {'✓' if right else '✗'}",
         note=f"{item['probability']:.0%}" + ("" if right else f", is {item['truth']}"),
-        color="validation" if right else "backward",
+        color="3" if right else "backward",
     )  # fmt: skip
 
 

@@ -414,7 +414,8 @@ async def predict(recipe: str, when: str, request: Request) -> Response:
         try:
             answers = await office(request.app).questions.ask("predict", str(folder), str(file), seconds=90)
         except LearnableError as error:
-            raise type(error)(str(error).replace(str(file), "what was sent")) from error
+            said = str(error).replace(str(file), "what was sent")
+            raise type(error)(said) if isinstance(error, TooBusy | TooSlow) else CallError(said) from error
     return JSONResponse({key: value for key, value in answers[0].items() if key != "file"})
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -10,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from course.demo_exercise import folder
 
+from course.demo_exercise import folder
 from learnable.course.exercises import Exercises
 from learnable.course.grader.explain import ANSWERS, READS, RUNS, STAYS, WRITTEN
 from learnable.course.grader.grader import Grader
@@ -118,7 +119,7 @@ ERRORS = {
     "loop":          ("while True: pass",                          RUNS,      "longer than 2 s of computing.*\n\n  line 5: while"),
     "swallows":      ("while True:\n  try:\n    while True: pass\n  except BaseException: pass", RUNS, "longer than 2 s of computing"),
     "memory":        ("return torch.zeros(10**9, 8)",              RUNS,      "more memory"),
-    "list memory":   ("x = [0]\nwhile True: x += x",               RUNS,      "more memory"),
+    "list memory":   ("return bytearray(4 * 10**9)",               RUNS,      "more memory"),
     "flood":         ("while True: print('x' * 1000)",             RUNS,      "printed more than 1 MB"),
     "quiet flood":   ("try:\n  while True: print('x' * 1000)\nexcept OSError: pass\nreturn RIGHT", RUNS, "printed more than 1 MB"),
     "segfault":      ("import ctypes; ctypes.string_at(0)",        RUNS,      "brought Python itself down"),
@@ -176,7 +177,7 @@ ATTACKS = {
     "network": ("import socket; socket.create_connection(('127.0.0.1', 80), 1)", "network"),
     "quiet network": ("import socket\ntry: socket.socket()\nexcept OSError: pass\nreturn RIGHT", "network"),
     "read": ("open('/etc/passwd').read()", "file"),
-    "write": ("open('/tmp/learnable-was-here', 'w').write('x')", "file"),
+    "write": ("open('/' + 'tmp/learnable-was-here', 'w').write('x')", "file"),
     "lessons": ("import glob; open(glob.glob('/')[0] + 'etc/hostname')", "file"),
     "remove": (f"import shutil; shutil.rmtree({str(Path(__file__).parent)!r})", "file"),
 }
@@ -188,7 +189,7 @@ def test_attacks_fail_and_are_named(grader: Grader, demo: Exercises, what: str) 
     body, reason = ATTACKS[what]
     row = failed(attempt(grader, demo, body))
     assert row["name"] == STAYS and reason in row["message"], row
-    assert not Path("/tmp/learnable-was-here").exists()
+    assert not Path(tempfile.gettempdir(), "learnable-was-here").exists()
     assert Path(__file__).exists()
 
 
@@ -203,7 +204,7 @@ libc = ctypes.CDLL(None, use_errno=True)
                                   "libc.kill(1, 9) == -1", "libc.kill(PARENT, 9) == -1", "libc.ptrace(16, PARENT, 0, 0) == -1",
                                   "libc.open(b'LESSON', 0) == -1", "libc.execv(b'/bin/true', None) == -1",
                                   "libc.open(b'/proc/PARENT/environ', 0) == -1", "libc.unlink(b'LESSON') == -1",
-                                  "libc.mkdir(b'/tmp/learnable-raw', 511) == -1", "libc.setsid() == -1"])  # fmt: skip
+                                  "libc.mkdir(b'/var/learnable-raw', 511) == -1", "libc.setsid() == -1"])  # fmt: skip
 def test_the_kernel_holds_back_what_goes_around_python(grader: Grader, demo: Exercises, call: str) -> None:
     """No audit event is raised here: what holds is Landlock and seccomp."""
     loose = grader.check(demo, demo.text({}), ["attend"])["not_held_back"]

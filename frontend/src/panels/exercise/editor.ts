@@ -19,7 +19,7 @@ const colors = HighlightStyle.define([
 const look = EditorView.theme({
   "&": { backgroundColor: "var(--sunken)", color: "var(--ink)", fontSize: "0.8125rem" },
   "&.cm-focused": { outline: "2px solid var(--accent)", outlineOffset: "1px" },
-  ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "1.55" },
+  ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "1.55", fontVariantLigatures: "none" },
   ".cm-gutters": { backgroundColor: "var(--sunken)", color: "var(--ink-faint)", border: "none" },
   ".cm-activeLine": { backgroundColor: "color-mix(in oklab, var(--accent) 7%, transparent)" },
   ".cm-activeLineGutter": { backgroundColor: "transparent" },
@@ -39,11 +39,14 @@ export interface Options {
 }
 
 export class Editor {
-  readonly place = document.createElement("div");
   private readonly view: EditorView;
   private quiet = false;
 
-  constructor(options: Options) {
+  /** `place` should stand in the page already: lines are measured at once. */
+  constructor(
+    options: Options,
+    readonly place = document.createElement("div"),
+  ) {
     this.place.className = "code-editor";
     const writes = options.changed !== undefined;
     const readOnly = new Compartment();

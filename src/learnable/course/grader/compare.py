@@ -54,7 +54,7 @@ def difference(came: Any, expected: Any, tolerance: float = CLOSE) -> str:
 
 
 def agrees(name: str, came: Any, expected: Any, given: str = "", tolerance: float = CLOSE) -> Check:
-    """A check that compares; `given` says for which input, in the learner's words: "q = [1, 0], k = [0, 1]".
+    r"""A check that compares; `given` says for which input, in the learner's words: "q = [1, 0], k = [0, 1]".
 
     >>> agrees("it adds", 3.0, 4.0, "1.0 and 3.0").message
     'for 1.0 and 3.0: expected\\n4.0\\ncame\\n3.0'

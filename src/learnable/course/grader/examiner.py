@@ -259,8 +259,8 @@ def _examine_one(exercise: Exercise, pupil: Pupil, request: Mapping[str, Any]) -
             )
         if kind is not True:
             raise Failed(explain.WRITTEN, f"expected a function '{exercise.name}', came {str(kind)[:100]}")
-        for check in exercise.check(learner):
-            checks.append(Check(str(check.name), bool(check.passed), str(check.message)))
+        for check in exercise.check(learner):  # one by one: those before an error are kept
+            checks += [Check(str(check.name), bool(check.passed), str(check.message))]
     except Failed as failed:
         checks.append(failed.check)
         line = failed.line

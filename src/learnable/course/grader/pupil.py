@@ -39,9 +39,9 @@ def serve(line: Line, folder: Path, printed: int) -> None:
         os.dup2(printed, number)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
-    sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.FileIO(0, closefd=False))
-    sys.stdout = sys.__stdout__ = _stream(1)
-    sys.stderr = sys.__stderr__ = _stream(2)
+    sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False))
+    sys.stdout = _stream(1)
+    sys.stderr = _stream(2)
     if os.name == "posix":
         os.closerange(3, min(line.reading, line.writing))
         if line.reading != line.writing:

@@ -111,8 +111,12 @@ class GPT(nn.Module):
                             "was the text encoded with this model's own vocabulary?") from error  # fmt: skip
 
     def to_logits(self, x: Float[Tensor, "batch tokens width"]) -> Float[Tensor, "batch tokens vocab"]:
-        """The head is the token embedding again, read the other way: how much does each token resemble what is here?"""
-        return F.linear(self.norm(x), self.token.weight)
+        """From the residual sum to a score for each token."""
+        return self.head(self.norm(x))
+
+    def head(self, x: Float[Tensor, "batch tokens width"]) -> Float[Tensor, "batch tokens vocab"]:
+        """The token embedding again, read the other way: how much does each token resemble what is here?"""
+        return F.linear(x, self.token.weight)
 
     def check(self, tokens: Tensor) -> None:
         if tokens.dim() != 2 or tokens.dtype not in (torch.int64, torch.int32):

@@ -104,7 +104,11 @@ def nudging() -> Figure:
     chosen = np.random.default_rng(1).choice(count, 150, replace=False)
     sizes = 10.0 ** np.arange(-14, 0.6, 0.5)
     curves = {}
-    for name, dtype, both in (("float32", np.float32, False), ("float64", np.float64, False), ("float64, both sides", np.float64, True)):
+    for name, dtype, both in (
+        ("float32", np.float32, False),
+        ("float64", np.float64, False),
+        ("float64, both sides", np.float64, True),
+    ):
         loss, arrays, *_ = on_digits(dtype)
         places = [(array, at) for array in arrays for at in range(array.size)]
         entries = [places[at] for at in chosen]
@@ -116,7 +120,10 @@ def nudging() -> Figure:
             away = np.linalg.norm(slopes - exact[chosen]) / np.linalg.norm(exact[chosen])
             errors.append(float(away) if np.isfinite(away) else None)
         curves[name] = (kept, errors)
-    best = {name: min((error, size) for size, error in zip(*curve, strict=True) if error is not None) for name, curve in curves.items()}
+    best = {
+        name: min((error, size) for size, error in zip(*curve, strict=True) if error is not None)
+        for name, curve in curves.items()
+    }
     colors = {"float32": "backward", "float64": "accent", "float64, both sides": "3"}
     power = lambda size: f"10^{{{round(np.log10(size), 1):g}}}"
     return Figure(
@@ -193,7 +200,15 @@ def graph() -> Figure:
     for tensor in topological_order(y):
         label = tensor.name or signs.get(tensor.operation, tensor.operation)
         kind = "output" if tensor is y else "operation" if tensor.operation else "input"
-        nodes.append(Node(id=names[tensor], label=label, value=f"{tensor.item():.4g}", gradient=f"{float(tensor.grad):.4g}", kind=kind))
+        nodes.append(
+            Node(
+                id=names[tensor],
+                label=label,
+                value=f"{tensor.item():.4g}",
+                gradient=f"{float(tensor.grad):.4g}",
+                kind=kind,
+            )
+        )
         for place, source in enumerate(tensor.inputs):
             slope = OPERATIONS[tensor.operation][1 + place](np.ones(()), *tensor.saved, **tensor.settings)
             edges.append(Edge(source=names[source], target=names[tensor], label=f"×{float(slope):.3g}"))
@@ -310,7 +325,9 @@ def training() -> Figure:
     for seed in SEEDS:
         network = MLP(64, [64], 10, np.random.default_rng(seed))
         twin = Twin(64, [64], 10)
-        twin.load_state_dict({name: torch.from_numpy(parameter.data.copy()) for name, parameter in network.parameters().items()})
+        twin.load_state_dict(
+            {name: torch.from_numpy(parameter.data.copy()) for name, parameter in network.parameters().items()}
+        )
         start = perf_counter()
         with threadpool_limits(1):
             mine = list(train_engine(network, seed))
@@ -325,7 +342,10 @@ def training() -> Figure:
         scores["engine"].append(read(network))
         scores["torch"].append(100 * float((said == labels).float().mean()))
         agree.append(float(np.mean(network(Tensor(digits()[1][0])).data.argmax(-1) == said.numpy())))
-        for name, other in (("linear", MLP(64, [], 10, np.random.default_rng(seed))), ("norelu", NoRelu(64, [64], 10, np.random.default_rng(seed)))):
+        for name, other in (
+            ("linear", MLP(64, [], 10, np.random.default_rng(seed))),
+            ("norelu", NoRelu(64, [64], 10, np.random.default_rng(seed))),
+        ):
             list(train_engine(other, seed))
             scores[name].append(read(other))
     apart = np.abs(np.array([mine for mine, _ in curves]) - np.array([reference for _, reference in curves]))
@@ -407,9 +427,24 @@ def mistakes() -> Figure:
     for name, (back, clear, color) in ways.items():
         runs = [train_wrongly(seed, steps, back, clear) for seed in SEEDS]
         scores[name] = [score for _, score in runs]
-        smooth = np.minimum(np.nan_to_num([[np.mean(losses[max(0, at - 9) : at + 1]) for at in range(0, steps, every)] for losses, _ in runs], nan=9.0), 4.0)
+        smooth = np.minimum(
+            np.nan_to_num(
+                [[np.mean(losses[max(0, at - 9) : at + 1]) for at in range(0, steps, every)] for losses, _ in runs],
+                nan=9.0,
+            ),
+            4.0,
+        )
         ends[name] = float(smooth[:, -1].mean())
-        series.append(Series(name=name, x=list(range(0, steps, every)), y=smooth.mean(0), low=smooth.min(0), high=smooth.max(0), color=color))
+        series.append(
+            Series(
+                name=name,
+                x=list(range(0, steps, every)),
+                y=smooth.mean(0),
+                low=smooth.min(0),
+                high=smooth.max(0),
+                color=color,
+            )
+        )
     text = {name: f"{mean(values):.0f} ± {stdev(values):.0f} %" for name, values in scores.items()}
     return Figure(
         views=[
