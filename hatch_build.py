@@ -15,7 +15,7 @@ from typing import Any
 try:
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 except ImportError:  # by hand, in a virtual environment without Hatchling
-    BuildHookInterface = object
+    BuildHookInterface = object  # type: ignore[misc,assignment]
 
 ROOT = Path(__file__).resolve().parent
 FRONTEND = ROOT / "frontend"
@@ -59,7 +59,7 @@ def node(program: str, *arguments: str) -> None:
         env=os.environ | {"NO_COLOR": "1", "npm_config_update_notifier": "false"},
     )  # fmt: skip
     if done.returncode:
-        said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-25:])
+        said = "\n".join((done.stdout + done.stderr).strip().splitlines()[:25])
         raise BuildFailed(f"{program} {' '.join(arguments)} ended with {done.returncode} in {FRONTEND}:\n{said}")
 
 
@@ -92,6 +92,7 @@ def build(dev: bool = False) -> bool:
         install(dev=True)
     now = fingerprint(sources())
     if STAMP.exists() and STAMP.read_text(encoding="utf-8") == now and (STATIC / "main.js").exists():
+        STAMP.touch()  # make looks at times
         return False
     install(dev)
     node("node", "build.mjs")
@@ -99,7 +100,7 @@ def build(dev: bool = False) -> bool:
     return True
 
 
-class CustomBuildHook(BuildHookInterface):  # type: ignore[misc,type-arg]
+class CustomBuildHook(BuildHookInterface):
     """What Hatchling calls before it packs."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-FILES = ("cli", "engine", "lenet", "gpt", "loop", "decode", "mnist")
+FILES = ("cli", "engine", "lenet", "gpt", "loop", "decode", "mnist", "check")
 
 
 def bound_of(bound: object) -> tuple[str, float]:

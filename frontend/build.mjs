@@ -1,7 +1,7 @@
 /** Builds the pages' scripts, styles and fonts into the Python package: `node build.mjs`, under a second.
  *
  *  What is written: main.js (small; everything heavy is a chunk that a page asks for when it needs it), theme.js (runs
- *  before the first paint), main.css, katex.css, chunks/, fonts/. All files are made first and moved then, so that a
+ *  before the first paint), main.css, katex.css, chunks/, fonts/, licenses.txt. All files are made first and moved then, so that a
  *  failed build leaves the last good one, and a server that runs meanwhile finds every file at every moment.
  */
 import { build } from "esbuild";
@@ -48,6 +48,7 @@ const course = {
 const common = {
   bundle: true, minify: true, target: ["es2022", "chrome115", "firefox121", "safari17"], outdir: out, write: false,
   absWorkingDir: here, logLevel: "warning", legalComments: "none", loader: { ".woff2": "file" }, plugins: [course],
+  metafile: true,
   assetNames: "fonts/[name]",
 }; // prettier-ignore
 
@@ -62,7 +63,21 @@ const built = await Promise.all([
   process.exit(1); // esbuild has said what is wrong and where
 });
 
+/** What others wrote is passed on with their terms. */
+async function licenses() {
+  const inputs = built.flatMap((one) => Object.keys(one.metafile.inputs));
+  const packages = new Set(inputs.flatMap((path) => path.match(/node_modules\/((?:@[^/]+\/)?[^/]+)/)?.[1] ?? []));
+  const texts = [...packages].sort().map(async (name) => {
+    const folder = join(here, "node_modules", name);
+    const { version, license } = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
+    const file = (await readdir(folder)).find((one) => /^licen[cs]e/i.test(one));
+    return `${name} ${version} (${license})\n\n${file ? (await readFile(join(folder, file), "utf8")).trim() : ""}\n`;
+  });
+  return (await Promise.all(texts)).join(`\n${"-".repeat(80)}\n\n`);
+}
+
 const files = built.flatMap((one) => one.outputFiles);
+files.push({ path: join(out, "licenses.txt"), contents: new TextEncoder().encode(await licenses()) });
 for (const { path, contents } of files) {
   await mkdir(dirname(path), { recursive: true });
   const aside = `${path}.${process.pid}.part`;

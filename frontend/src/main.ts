@@ -56,30 +56,43 @@ if (left && current && current.offsetTop > left.clientHeight * 0.7) left.scrollT
 
 keys.wire({ search: openSearch, fold });
 
-for (const heading of main.querySelectorAll<HTMLElement>(".lesson :is(h2, h3)[id]")) {
-  if (heading.closest(".panel") || heading.querySelector(".anchor")) continue;
-  const anchor = document.createElement("a");
-  anchor.className = "anchor";
-  anchor.href = `#${heading.id}`;
-  anchor.textContent = "#";
-  anchor.setAttribute("aria-label", `Address of “${heading.textContent ?? ""}”`);
-  heading.append(anchor);
+/** What makes the page alive. It can wait until the text has been painted. */
+function enliven(): void {
+  for (const heading of main.querySelectorAll<HTMLElement>(".lesson :is(h2, h3)[id]")) {
+    if (heading.closest(".panel") || heading.querySelector(".anchor")) continue;
+    const anchor = document.createElement("a");
+    anchor.className = "anchor";
+    anchor.href = `#${heading.id}`;
+    anchor.textContent = "#";
+    anchor.setAttribute("aria-label", `Address of “${heading.textContent ?? ""}”`);
+    heading.append(anchor);
+  }
+
+  symbols.wire(main);
+  code.wire(main);
+  panels.wire(main);
+
+  const article = main.querySelector<HTMLElement>("article[data-stem]");
+  if (article) position.wire(article, left?.querySelector(".toc") ?? null, !isStatic() && article.dataset.remember !== undefined);
+
+  void typeset(main, `${root()}static/`).then(() => {
+    html.dataset.typeset = "";
+    // Formulas have found their size: what the address names is where it was asked for.
+    if (location.hash && performance.now() < 3000) document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
+  });
+  html.dataset.ready = "";
 }
 
-symbols.wire(main);
-code.wire(main);
-panels.wire(main);
-
-const article = main.querySelector<HTMLElement>("article[data-stem]");
-if (article) position.wire(article, left?.querySelector(".toc") ?? null, !isStatic() && article.dataset.remember !== undefined);
-
-void typeset(main, `${root()}static/`).then(() => {
-  html.dataset.typeset = "";
-  // Formulas have found their size: what the address names is where it was asked for.
-  if (location.hash && performance.now() < 3000) document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
-});
+// After the next frame, where there is one: a tab in the background paints none.
+let enlivened = false;
+const once = (): void => {
+  if (enlivened) return;
+  enlivened = true;
+  enliven();
+};
+requestAnimationFrame(() => setTimeout(once));
+setTimeout(once, 200);
 
 addEventListener("beforeprint", () => {
   for (const details of main.querySelectorAll<HTMLDetailsElement>("details.answer")) details.open = true;
 });
-html.dataset.ready = "";

@@ -10,7 +10,16 @@ import { mount as mountFigure } from "../src/panels/figure";
 import { decode, encode } from "../src/panels/state";
 
 const rate: SliderSpec = { kind: "slider", name: "rate", label: "Rate", low: 1e-4, high: 10, default: 0.1, log: true };
-const depth: SliderSpec = { kind: "slider", name: "depth", label: "Depth", low: 1, high: 12, default: 3, step: 1, unit: "layers" };
+const depth: SliderSpec = {
+  kind: "slider",
+  name: "depth",
+  label: "Depth",
+  low: 1,
+  high: 12,
+  default: 3,
+  step: 1,
+  unit: "layers",
+};
 const pad: DrawingSpec = { kind: "drawing", name: "digit", label: "Draw", size: 8, default: [] };
 const specs: Spec[] = [
   rate, depth, { kind: "choice", name: "act", label: "Activation", options: ["relu", "tanh"], default: "relu" },
@@ -102,7 +111,11 @@ describe("controls", () => {
   it("what was not recorded is disabled and says so", () => {
     for (const spec of specs) {
       const control = make(spec, { changed: () => {}, recorded: [] });
-      expect([...control.element.querySelectorAll<HTMLInputElement>("input, select, button")].every((input) => input.disabled)).toBe(true);
+      expect(
+        [...control.element.querySelectorAll<HTMLInputElement>("input, select, button")].every(
+          (input) => input.disabled,
+        ),
+      ).toBe(true);
       expect(control.element.textContent).toContain("Not recorded");
     }
   });
@@ -110,7 +123,8 @@ describe("controls", () => {
     for (const spec of specs) {
       const { element } = make(spec, { changed: () => {} });
       document.body.append(element);
-      for (const input of element.querySelectorAll<HTMLInputElement>("input:not([type=radio])")) expect(input.labels!.length).toBe(1);
+      for (const input of element.querySelectorAll<HTMLInputElement>("input:not([type=radio])"))
+        expect(input.labels!.length).toBe(1);
     }
   });
   it("a brush has a soft edge, stays in the grid, and is erased again", () => {
@@ -127,7 +141,8 @@ describe("controls", () => {
     const told: number[][][] = [];
     const { element } = make(pad, { changed: (value) => told.push(value as number[][]) });
     const area = element.querySelector(".pad")!;
-    for (const key of [" ", "ArrowRight", " ", "ArrowRight", " "]) area.dispatchEvent(new KeyboardEvent("keydown", { key }));
+    for (const key of [" ", "ArrowRight", " ", "ArrowRight", " "])
+      area.dispatchEvent(new KeyboardEvent("keydown", { key }));
     vi.advanceTimersByTime(200);
     expect(told).toHaveLength(1);
     expect(told[0]!.length).toBe(8);
@@ -152,7 +167,9 @@ describe("the state in the address", () => {
     expect(decode("#lab-drawing=depth=4", "lab-draw", specs)).toBeNull();
   });
   it("passes over what no control can take", () => {
-    expect(decode("#lab-draw=depth=1e9&act=evil&skip=maybe&digit=%%%&nobody=1&rate=", "lab-draw", specs)).toEqual({ depth: 12 });
+    expect(decode("#lab-draw=depth=1e9&act=evil&skip=maybe&digit=%%%&nobody=1&rate=", "lab-draw", specs)).toEqual({
+      depth: 12,
+    });
   });
 });
 
@@ -224,10 +241,16 @@ describe("the socket", () => {
     play!.click();
     socket().hear({ state: "playing" });
     expect(play!.textContent).toBe("Pause");
-    element.querySelector("input")!.dispatchEvent(new KeyboardEvent("keydown", { key: " ", bubbles: true, cancelable: true }));
+    element
+      .querySelector("input")!
+      .dispatchEvent(new KeyboardEvent("keydown", { key: " ", bubbles: true, cancelable: true }));
     socket().hear({ state: "paused" });
     step!.click();
-    expect(socket().sent.filter((message) => "do" in message).map((message) => message.do)).toEqual(["play", "pause", "step"]);
+    expect(
+      socket()
+        .sent.filter((message) => "do" in message)
+        .map((message) => message.do),
+    ).toEqual(["play", "pause", "step"]);
     socket().hear({ views: [text("x")], frame: 12 });
     vi.advanceTimersByTime(20);
     expect(element.dataset.frame).toBe("12");
@@ -251,7 +274,13 @@ describe("the socket", () => {
     expect(socket().sent).toEqual([{ set: { depth: 8 }, n: 1 }]);
   });
   it("nothing is sent after it was stopped", () => {
-    const live = new Live("ws://localhost/x", () => ({ a: 1 }), { views() {}, progress() {}, turnedTo() {}, error() {}, away() {} });
+    const live = new Live("ws://localhost/x", () => ({ a: 1 }), {
+      views() {},
+      progress() {},
+      turnedTo() {},
+      error() {},
+      away() {},
+    });
     live.start();
     const first = socket();
     live.stop();
@@ -302,7 +331,7 @@ describe("without a server", () => {
 
   it("says how to get the live one when nothing was recorded", () => {
     document.documentElement.setAttribute("data-static", "");
-    expect(panel([depth]).textContent).toContain("learnable serve");
+    expect(panel([depth]).textContent).toContain("learnable open");
   });
 });
 

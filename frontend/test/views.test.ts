@@ -1,12 +1,27 @@
 // @vitest-environment jsdom
 import { beforeEach, describe, expect, it } from "vitest";
 
-import { domain, decades, fixed, letters, nice, people, shade, spread, textColor, tickFormat, ticks } from "../src/views/common";
+import {
+  domain,
+  decades,
+  fixed,
+  letters,
+  nice,
+  people,
+  shade,
+  spread,
+  textColor,
+  tickFormat,
+  ticks,
+} from "../src/views/common";
 import { csv, draw, drawAll, type View } from "../src/views/index";
 
 const silent = { set: () => {} };
 
-function drawn(view: View, host = silent as { set(c: string, v: unknown): void; get?(c: string): unknown }): HTMLElement {
+function drawn(
+  view: View,
+  host = silent as { set(c: string, v: unknown): void; get?(c: string): unknown },
+): HTMLElement {
   const element = document.createElement("div");
   document.body.append(element);
   draw(element, view, host);
@@ -23,12 +38,19 @@ describe("numbers for people", () => {
   ])("%s is %s", (value, text) => expect(people(value)).toBe(text)); // prettier-ignore
 
   it("writes digits behind the point, with a real minus and no minus zero", () => {
-    expect([fixed(-1.005, 2), fixed(-0.001, 2), fixed(1234.5, 1), fixed(null, 2)]).toEqual(["−1.00", "0.00", "1,234.5", ""]);
+    expect([fixed(-1.005, 2), fixed(-0.001, 2), fixed(1234.5, 1), fixed(null, 2)]).toEqual([
+      "−1.00",
+      "0.00",
+      "1,234.5",
+      "",
+    ]);
   });
 
   it("writes ticks alike", () => {
     expect([0, 0.5, 1].map(tickFormat(0, 1))).toEqual(["0", "0.5", "1"]);
-    expect([1000.5, 1001].map(tickFormat(1000, 1001))).toEqual(["1,001", "1,001"].map((_, i) => people([1000.5, 1001][i], 6)));
+    expect([1000.5, 1001].map(tickFormat(1000, 1001))).toEqual(
+      ["1,001", "1,001"].map((_, i) => people([1000.5, 1001][i], 6)),
+    );
   });
 });
 
@@ -79,7 +101,14 @@ describe("scales", () => {
 });
 
 describe("the frame", () => {
-  const lines: View = { kind: "lines", title: "Loss", summary: "It falls.", series: [{ name: "train", x: [0, 1, 2], y: [3, null, 1], low: [2, null, 0], high: [4, null, 2] }], x: { label: "step" }, y: { label: "loss" } };
+  const lines: View = {
+    kind: "lines",
+    title: "Loss",
+    summary: "It falls.",
+    series: [{ name: "train", x: [0, 1, 2], y: [3, null, 1], low: [2, null, 0], high: [4, null, 2] }],
+    x: { label: "step" },
+    y: { label: "loss" },
+  };
 
   it("has title, summary, and the numbers when they are asked for", () => {
     const element = drawn(lines);
@@ -89,7 +118,13 @@ describe("the frame", () => {
     const details = element.querySelector("details")!;
     details.open = true;
     details.dispatchEvent(new Event("toggle"));
-    expect([...element.querySelectorAll("th")].map((cell) => cell.textContent)).toEqual(["line", "step", "loss", "low", "high"]);
+    expect([...element.querySelectorAll("th")].map((cell) => cell.textContent)).toEqual([
+      "line",
+      "step",
+      "loss",
+      "low",
+      "high",
+    ]);
     expect(element.querySelectorAll("tbody tr")).toHaveLength(3);
     draw(element, { ...lines, series: [{ name: "train", x: [0], y: [7] }] }, silent);
     expect(element.querySelectorAll("tbody tr")).toHaveLength(1);
@@ -119,7 +154,15 @@ describe("the frame", () => {
   });
 
   it("quotes what needs quotes, and no cell is a formula", () => {
-    expect(csv({ columns: ["a,b", "c"], rows: [['say "x"', -1.5], ["=1+1", null]] })).toBe('"a,b",c\r\n"say ""x""",-1.5\r\n\'=1+1,\r\n');
+    expect(
+      csv({
+        columns: ["a,b", "c"],
+        rows: [
+          ['say "x"', -1.5],
+          ["=1+1", null],
+        ],
+      }),
+    ).toBe('"a,b",c\r\n"say ""x""",-1.5\r\n\'=1+1,\r\n');
   });
 });
 
@@ -127,16 +170,26 @@ describe("kinds", () => {
   it("lines: the name stands at the end, validation is dashed, marks are labeled", () => {
     const element = drawn({
       kind: "lines",
-      series: [{ name: "training", x: [0, 1], y: [1, 2] }, { name: "held out", x: [0, 1], y: [2, 3], color: "validation" }],
+      series: [
+        { name: "training", x: [0, 1], y: [1, 2] },
+        { name: "held out", x: [0, 1], y: [2, 3], color: "validation" },
+      ],
       marks: [{ x: 1, y: 2, label: "best" }],
     });
-    expect([...element.querySelectorAll(".line-name")].map((name) => name.textContent)).toEqual(["trainingtraining", "held outheld out"]); // with its <title>
+    expect([...element.querySelectorAll(".line-name")].map((name) => name.textContent)).toEqual([
+      "trainingtraining",
+      "held outheld out",
+    ]); // with its <title>
     expect(element.querySelectorAll("[stroke-dasharray]")).toHaveLength(1);
     expect(element.querySelector(".mark-name")!.textContent).toBe("best");
   });
 
   it("lines: the arrow keys read the values", () => {
-    const element = drawn({ kind: "lines", series: [{ name: "training", x: [0, 5], y: [1, 2] }], x: { label: "step" } });
+    const element = drawn({
+      kind: "lines",
+      series: [{ name: "training", x: [0, 5], y: [1, 2] }],
+      x: { label: "step" },
+    });
     const plot = element.querySelector(".plot")!;
     plot.dispatchEvent(new KeyboardEvent("keydown", { key: "End" }));
     expect(element.querySelector(".tip")!.textContent).toContain("step 5");
@@ -147,14 +200,23 @@ describe("kinds", () => {
 
   it("bars: begin at zero, and can be chosen", () => {
     const chosen: unknown[] = [];
-    const view: View = { kind: "bars", labels: ["mat", "dog"], values: [0.4, 0.9], select: "token", reference: 0.5, reference_label: "chance" };
+    const view: View = {
+      kind: "bars",
+      labels: ["mat", "dog"],
+      values: [0.8, 0.9],
+      select: "token",
+      reference: 0.85,
+      reference_label: "chance",
+    };
     const element = drawn(view, { set: (name, value) => chosen.push([name, value]), get: () => 0 });
     const buttons = element.querySelectorAll<HTMLButtonElement>(".view-hits button");
     expect([...buttons].map((button) => button.getAttribute("aria-pressed"))).toEqual(["true", "false"]);
     buttons[1]!.click();
     expect(chosen).toEqual([["token", 1]]);
     expect(element.querySelector(".reference-name")!.textContent).toBe("chance");
-    expect([...element.querySelectorAll("[aria-label='y-axis tick label'] text")].map((tick) => tick.textContent)).toContain("0");
+    expect(
+      [...element.querySelectorAll("[aria-label='y-axis tick label'] text")].map((tick) => tick.textContent),
+    ).toContain("0");
     expect([...buttons].filter((button) => button.tabIndex === 0)).toHaveLength(1);
   });
 
@@ -164,10 +226,15 @@ describe("kinds", () => {
       { kind: "heatmap", values: [[1, null], [0.25, 0.75]], rows: ["the", "cat"], columns: ["the", "cat"], digits: 2, highlight: [[1, 0]], select: "row" },
       { set: (name, value) => chosen.push([name, value]) },
     ); // prettier-ignore
-    expect([...element.querySelectorAll(".cell-number")].map((cell) => cell.textContent)).toEqual(["1.00", "0.25", "0.75"]);
+    expect([...element.querySelectorAll(".cell-number")].map((cell) => cell.textContent)).toEqual([
+      "1.00",
+      "0.25",
+      "0.75",
+    ]);
     expect(element.querySelectorAll(".cell-frame")).toHaveLength(1);
     const cells = element.querySelector(".cells")!;
-    for (const key of ["ArrowDown", "ArrowDown", "ArrowRight", "Enter"]) cells.dispatchEvent(new KeyboardEvent("keydown", { key }));
+    for (const key of ["ArrowDown", "ArrowDown", "ArrowRight", "Enter"])
+      cells.dispatchEvent(new KeyboardEvent("keydown", { key }));
     expect(element.querySelector(".tip")!.textContent).toContain("cat → cat");
     expect(chosen).toEqual([["row", 1]]);
   });
@@ -175,7 +242,9 @@ describe("kinds", () => {
   it("pictures: buttons only where they can be chosen", () => {
     const items = [{ pixels: [[0, 1], [1, 0]], label: "7", note: "97 %", box: [0, 0, 1, 1] as [number, number, number, number] }, { pixels: [[[1, 0, 0]]] }]; // prettier-ignore
     const element = drawn({ kind: "images", items, select: "digit", selected: 1 });
-    expect([...element.querySelectorAll("button.picture")].map((button) => button.getAttribute("aria-pressed"))).toEqual(["false", "true"]);
+    expect(
+      [...element.querySelectorAll("button.picture")].map((button) => button.getAttribute("aria-pressed")),
+    ).toEqual(["false", "true"]);
     expect(element.querySelector<HTMLElement>(".picture-box")!.style.width).toBe("50%");
     draw(element, { kind: "images", items }, silent);
     expect(element.querySelectorAll("button.picture")).toHaveLength(0);
@@ -185,13 +254,25 @@ describe("kinds", () => {
   it("tokens: arcs, alone when pointed at, and chosen by a click", () => {
     const chosen: unknown[] = [];
     const element = drawn(
-      { kind: "tokens", tokens: [{ text: "the" }, { text: "\n" }, { text: "cat", note: "a noun" }], links: [{ source: 2, target: 0, weight: 0.8 }, { source: 1, target: 0, weight: 0.3 }], select: "token", selected: 0 },
+      {
+        kind: "tokens",
+        tokens: [{ text: "the" }, { text: "\n" }, { text: "cat", note: "a noun" }],
+        links: [
+          { source: 2, target: 0, weight: 0.8 },
+          { source: 1, target: 0, weight: 0.3 },
+        ],
+        select: "token",
+        selected: 0,
+      },
       { set: (name, value) => chosen.push([name, value]) },
     );
     const pieces = element.querySelectorAll<HTMLButtonElement>("button.piece");
     expect([...pieces].map((piece) => piece.textContent)).toEqual(["the", "⏎", "cat"]);
     pieces[2]!.focus();
-    expect([...element.querySelectorAll(".arcs path")].map((path) => path.classList.contains("on"))).toEqual([true, false]);
+    expect([...element.querySelectorAll(".arcs path")].map((path) => path.classList.contains("on"))).toEqual([
+      true,
+      false,
+    ]);
     expect(element.querySelector(".view-note")!.textContent).toContain("a noun");
     pieces[2]!.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowLeft", bubbles: true }));
     expect(document.activeElement).toBe(pieces[1]);
@@ -202,7 +283,14 @@ describe("kinds", () => {
   it("points: the keys go from one to the nearest, Enter chooses its number in its cloud", () => {
     const chosen: unknown[] = [];
     const element = drawn(
-      { kind: "points", clouds: [{ name: "a", x: [0, null], y: [0, 1] }, { name: "b", x: [5, 9], y: [0, 0], labels: ["king", "queen"] }], select: "word" },
+      {
+        kind: "points",
+        clouds: [
+          { name: "a", x: [0, null], y: [0, 1] },
+          { name: "b", x: [5, 9], y: [0, 0], labels: ["king", "queen"] },
+        ],
+        select: "word",
+      },
       { set: (name, value) => chosen.push([name, value]) },
     );
     const plot = element.querySelector(".plot")!;
@@ -228,7 +316,10 @@ describe("kinds", () => {
   it("graphs: left to right, values and gradients apart, nodes kept when they change", () => {
     const view: View = {
       kind: "graph",
-      nodes: [{ id: "x", label: "x", value: "2", kind: "input" }, { id: "y", label: "y", value: "4", gradient: "1", state: "active" }],
+      nodes: [
+        { id: "x", label: "x", value: "2", kind: "input" },
+        { id: "y", label: "y", value: "4", gradient: "1", state: "active" },
+      ],
       edges: [{ source: "x", target: "y", label: "·2", state: "forward" }],
       select: "node",
     };
@@ -246,7 +337,16 @@ describe("kinds", () => {
   });
 
   it("tables and text", () => {
-    const table = drawn({ kind: "table", columns: ["name", "loss"], rows: [["SGD", 0.31], ["Adam", 3e-5]], numbers: [1], highlight: [1] });
+    const table = drawn({
+      kind: "table",
+      columns: ["name", "loss"],
+      rows: [
+        ["SGD", 0.31],
+        ["Adam", 3e-5],
+      ],
+      numbers: [1],
+      highlight: [1],
+    });
     expect(table.querySelector("tr.highlight")!.textContent).toBe("Adam3 × 10⁻⁵");
     expect(table.querySelectorAll("td.number")).toHaveLength(2);
     const text = drawn({ kind: "text", text: "<b>", prompt: "Once ", code: true, tone: "warning" });

@@ -288,3 +288,10 @@ def test_what_is_answered_is_json(lessons, progress):
     assert (
         found["cards"][0]["state"] == "new" and found["due"] == 1 and found["next"] is None and found["new_a_day"] == 10
     )
+
+
+def test_a_static_page_gets_the_same_sides(lessons, progress):
+    lessons("lenet", 3)
+    there = cards.summary(progress, "lenet")["cards"]
+    for fixed, live in zip(cards.recorded("lenet")["cards"], there, strict=True):
+        assert (fixed["id"], fixed["front"], fixed["back"]) == (live["id"], live["front"], live["back"])

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from course.demo_exercise import TEXT, folder
 
+from course.demo_exercise import TEXT, folder
 from learnable.course import exercises as course
 from learnable.course.exercises import Conflict, find, read
 from learnable.course.grader.grader import Grader
@@ -44,7 +44,9 @@ def test_a_lesson_keeps_its_word(grader: Grader, stem: str) -> None:
         for what, (source, name) in part.mutants.items():
             verdict = grader.check(exercises, exercises.text({part.name: source}), [part.name])
             caught = [row["name"] for row in verdict["checks"] if not row["passed"]]
-            assert name in caught, f"{part.name}: {what!r} should be caught by {name!r}, was by {caught}; there are {names}"
+            assert name in caught, (
+                f"{part.name}: {what!r} should be caught by {name!r}, was by {caught}; there are {names}"
+            )
 
 
 @pytest.mark.parametrize("stem", STEMS)
@@ -125,7 +127,10 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
 
 
 def test_a_task_reads_in_a_terminal() -> None:
-    assert course.plain(r"$\frac{1}{n}\sum_i x_i \le \sqrt{d_k}$, see [the page](x.md)") == "(1)/(n)Σ_i x_i ≤ √(d_k), see the page"
+    assert (
+        course.plain(r"$\frac{1}{n}\sum_i x_i \le \sqrt{d_k}$, see [the page](x.md)")
+        == "(1)/(n)Σ_i x_i ≤ √(d_k), see the page"
+    )
     assert course.plain(r"$\sym{query}{Q}$ and **bold** `code`") == "Q and bold code"
 
 
@@ -171,7 +176,9 @@ def test_what_was_done_is_remembered_and_a_damaged_record_is_no_harm(tmp_path: P
     def verdict(*rows: tuple[str, bool, str]) -> dict[str, object]:
         return {"checks": [{"name": name, "passed": passed, "exercise": part} for name, passed, part in rows]}
 
-    course.note_verdict(exercises, verdict(("a", True, "attend"), ("b", True, "attend"), (course.WRITTEN, False, "judge")), home)
+    course.note_verdict(
+        exercises, verdict(("a", True, "attend"), ("b", True, "attend"), (course.WRITTEN, False, "judge")), home
+    )
     assert course.record("demo") == {"attend": {"hints": 2, "passed": True}, "judge": {"passed": False}}
     rows = Progress(home).exercises("demo")
     assert [(row.name, row.attempts) for row in rows] == [("attend", 1)], "an untouched stub is no attempt"

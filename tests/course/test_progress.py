@@ -275,6 +275,13 @@ def test_two_that_find_the_damage_at_once_set_aside_one_file(tmp_path):
     assert Progress(home).page("lenet").seconds == 15.0
 
 
+def test_a_sound_file_is_not_set_aside(progress):
+    """Another process may have mended it while this one waited."""
+    filled(progress, 1)
+    progress._set_aside()
+    assert progress.page("topic-0") and not list(progress.home.glob("*damaged*"))
+
+
 def test_another_programs_database_is_set_aside(progress):
     progress.home.mkdir()
     with contextlib.closing(sqlite3.connect(progress.file)) as db:

@@ -91,8 +91,8 @@ def test_a_panel_that_was_used_lets_its_cards_in(client):
     assert client.post("/api/cards/no-such-topic", json={}).status_code == 404
 
 
-@pytest.mark.parametrize("body", [{}, {"rating": 0}, {"rating": 5}, {"rating": "3"}, {"rating": 3.0}, {"rating": True}, {"rating": 3, "x": 1},
-                                  {"rating": 3, "seen": -1}])  # fmt: skip
+@pytest.mark.parametrize("body", [{}, {"rating": 0}, {"rating": 5}, {"rating": "3"}, {"rating": 3.0}, {"rating": True},
+                                  {"rating": 3, "x": 1}, {"rating": 3, "seen": -1}])  # fmt: skip
 def test_a_rating_that_cannot_be_is_refused(client, home, body):
     id = cards.lesson_cards("lenet")[0].id
     assert client.post(f"/api/cards/lenet/{id}", json=body).status_code == 422

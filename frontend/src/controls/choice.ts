@@ -5,8 +5,11 @@ import { fixedHere, shell } from "./common";
 import type { ChoiceSpec, Control, Options } from "./types";
 
 export function choice(spec: ChoiceSpec, options: Options): Control {
-  const words = options.recorded?.length ? spec.options.filter((option) => options.recorded!.includes(option)) : spec.options;
-  const beside = spec.options.length <= 5 && spec.options.reduce((sum, word) => sum + textWidth(word, 13) + 22, 0) <= 236;
+  const words = options.recorded?.length
+    ? spec.options.filter((option) => options.recorded!.includes(option))
+    : spec.options;
+  const beside =
+    spec.options.length <= 5 && spec.options.reduce((sum, word) => sum + textWidth(word, 13) + 22, 0) <= 236;
   const control = beside ? radios(spec, words, options) : list(spec, words, options);
   if (options.recorded && options.recorded.length < 2) fixedHere(control.element);
   return control;
@@ -16,7 +19,9 @@ function radios(spec: ChoiceSpec, words: string[], options: Options): Control {
   const { element, id, describe } = shell("choice", spec.label, spec.help, true);
   element.setAttribute("role", "radiogroup");
   const inputs = words.map((word) => h("input", { type: "radio", name: `${id}-${spec.name}`, value: word }));
-  element.append(h("div", { class: "segments" }, ...inputs.map((input) => h("label", {}, input, h("span", {}, input.value)))));
+  element.append(
+    h("div", { class: "segments" }, ...inputs.map((input) => h("label", {}, input, h("span", {}, input.value)))),
+  );
   describe(element);
   let value = spec.default;
   const set = (to: unknown): void => {

@@ -1,9 +1,16 @@
 import { h, unique } from "../views/common";
 
 /** The parts that all controls share: a label, its help, and an id that ties them to the input. */
-export function shell(kind: string, label: string, help: string | undefined, group = false): { element: HTMLElement; id: string; head: HTMLElement; describe(input: HTMLElement): void } {
+export function shell(
+  kind: string,
+  label: string,
+  help: string | undefined,
+  group = false,
+): { element: HTMLElement; id: string; head: HTMLElement; describe(input: HTMLElement): void } {
   const id = unique("control");
-  const name = group ? h("span", { class: "control-label", id: `${id}-label` }, label) : h("label", { class: "control-label", for: id }, label);
+  const name = group
+    ? h("span", { class: "control-label", id: `${id}-label` }, label)
+    : h("label", { class: "control-label", for: id }, label);
   const head = h("div", { class: "control-head" }, name);
   const element = h("div", { class: `knob control-${kind}` }, head);
   if (group) {
@@ -28,6 +35,7 @@ export function shell(kind: string, label: string, help: string | undefined, gro
 /** A control that was not recorded: it shows where it stands, and says why it cannot be turned. */
 export function fixedHere(element: HTMLElement): void {
   element.classList.add("fixed");
-  for (const input of element.querySelectorAll<HTMLInputElement>("input, select, textarea, button")) input.disabled = true;
+  for (const input of element.querySelectorAll<HTMLInputElement>("input, select, textarea, button"))
+    input.disabled = true;
   element.append(h("p", { class: "control-help" }, "Not recorded."));
 }

@@ -101,19 +101,28 @@ export function drawing(spec: DrawingSpec, options: Options): Control {
     }
     tell();
   });
-  for (const type of ["pointerup", "pointercancel", "lostpointercapture"]) pad.addEventListener(type, () => (last = null));
+  for (const type of ["pointerup", "pointercancel", "lostpointercapture"])
+    pad.addEventListener(type, () => (last = null));
 
   const mark = (): void => {
     cursor.replaceChildren(...(at ? [s("rect", { x: at[0] - 0.5, y: at[1] - 0.5, width: 2, height: 2 })] : []));
   };
   pad.addEventListener("keydown", (event) => {
     if (!live()) return;
-    const moves: Record<string, [number, number]> = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
+    const moves: Record<string, [number, number]> = {
+      ArrowRight: [1, 0],
+      ArrowLeft: [-1, 0],
+      ArrowDown: [0, 1],
+      ArrowUp: [0, -1],
+    };
     const move = moves[event.key];
     const here = at ?? [Math.floor(size / 2), Math.floor(size / 2)];
     const point = (where: [number, number]): [number, number] => [where[0] + 0.5, where[1] + 0.5];
     if (move) {
-      const next: [number, number] = [Math.min(size - 1, Math.max(0, here[0] + move[0])), Math.min(size - 1, Math.max(0, here[1] + move[1]))];
+      const next: [number, number] = [
+        Math.min(size - 1, Math.max(0, here[0] + move[0])),
+        Math.min(size - 1, Math.max(0, here[1] + move[1])),
+      ];
       // With shift the pen stays down while it moves.
       if (event.shiftKey) {
         stroke(grid, point(here), point(next), erasing);
@@ -148,14 +157,23 @@ export function drawing(spec: DrawingSpec, options: Options): Control {
   const recorded = options.recorded as Rows[] | undefined;
   const same = (a: Rows, b: Rows): boolean => JSON.stringify(copy(a, size)) === JSON.stringify(copy(b, size));
   const examples = recorded
-    ? recorded.map((rows, i) => ({ label: spec.examples?.find((example) => same(example.pixels, rows))?.label ?? `drawing ${i + 1}`, pixels: rows }))
+    ? recorded.map((rows, i) => ({
+        label: spec.examples?.find((example) => same(example.pixels, rows))?.label ?? `drawing ${i + 1}`,
+        pixels: rows,
+      }))
     : (spec.examples ?? []);
   if (examples.length) {
     const list = h("div", { class: "thumbnails", role: "group", "aria-label": `Examples: ${spec.label}` });
     for (const example of examples) {
       const small = h("canvas", { class: "pixels", "aria-hidden": "true" });
       pixels(small, copy(example.pixels, size), ink);
-      list.append(h("button", { type: "button", title: example.label, "aria-label": example.label, onclick: () => load(example.pixels) }, small));
+      list.append(
+        h(
+          "button",
+          { type: "button", title: example.label, "aria-label": example.label, onclick: () => load(example.pixels) },
+          small,
+        ),
+      );
     }
     element.append(list);
   }

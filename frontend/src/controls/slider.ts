@@ -7,16 +7,21 @@ import type { Control, Options, SliderSpec } from "./types";
 const PLACES = 200; // of a logarithmic slider, and of one that names no step
 
 /** The values a slider can stand at, as whole numbers from 0, and back. */
-export function scaleOf(spec: SliderSpec, recorded?: number[]): { places: number; value(place: number): number; place(value: number): number } {
+export function scaleOf(
+  spec: SliderSpec,
+  recorded?: number[],
+): { places: number; value(place: number): number; place(value: number): number } {
   const { low, high } = spec;
   const clamp = (value: number): number => Math.min(high, Math.max(low, value));
   if (recorded?.length) {
     const sorted = [...recorded].sort((a, b) => a - b);
-    const away = (value: number, other: number): number => (spec.log ? Math.abs(Math.log(value / other)) : Math.abs(value - other));
+    const away = (value: number, other: number): number =>
+      spec.log ? Math.abs(Math.log(value / other)) : Math.abs(value - other);
     return {
       places: sorted.length - 1,
       value: (place) => sorted[place] ?? sorted[0]!,
-      place: (value) => sorted.reduce((best, candidate, i) => (away(candidate, value) < away(sorted[best]!, value) ? i : best), 0),
+      place: (value) =>
+        sorted.reduce((best, candidate, i) => (away(candidate, value) < away(sorted[best]!, value) ? i : best), 0),
     };
   }
   if (spec.log && low > 0) {
@@ -24,7 +29,12 @@ export function scaleOf(spec: SliderSpec, recorded?: number[]): { places: number
     return {
       places: PLACES,
       // Two digits are what a person would type; the ends are exact.
-      value: (place) => (place <= 0 ? low : place >= PLACES ? high : clamp(Number((low * Math.exp((factor * place) / PLACES)).toPrecision(2)))),
+      value: (place) =>
+        place <= 0
+          ? low
+          : place >= PLACES
+            ? high
+            : clamp(Number((low * Math.exp((factor * place) / PLACES)).toPrecision(2))),
       place: (value) => Math.round((Math.log(clamp(value) / low) / factor) * PLACES),
     };
   }
@@ -41,7 +51,8 @@ export function written(spec: SliderSpec, value: number): string {
   const unit = spec.unit ? `\u00a0${spec.unit}` : "";
   const step = spec.step ?? 0;
   const digits = step > 0 && step < 1 && !spec.log ? Math.min(6, Math.ceil(-Math.log10(step) - 1e-9)) : null;
-  if (digits !== null && Math.abs(value) < 1000) return `${value < 0 ? "−" : ""}${Math.abs(value).toFixed(digits)}${unit}`;
+  if (digits !== null && Math.abs(value) < 1000)
+    return `${value < 0 ? "−" : ""}${Math.abs(value).toFixed(digits)}${unit}`;
   return people(value) + unit;
 }
 

@@ -46,7 +46,13 @@ export function textField(spec: TextSpec, options: Options): Control {
       count();
       tell();
     };
-    const buttons = spec.examples.map((example) => h("button", { type: "button", class: "example", onclick: pick(example) }, example.length > 44 ? `${example.slice(0, 42)}…` : example || "(nothing)"));
+    const buttons = spec.examples.map((example) =>
+      h(
+        "button",
+        { type: "button", class: "example", onclick: pick(example) },
+        example.length > 44 ? `${example.slice(0, 42)}…` : example || "(nothing)",
+      ),
+    );
     element.append(h("div", { class: "examples", role: "group", "aria-label": `Examples: ${spec.label}` }, ...buttons));
   }
   set(spec.default);
@@ -57,7 +63,11 @@ export function textField(spec: TextSpec, options: Options): Control {
 function recorded(spec: TextSpec, options: Options): Control {
   const { element, id, describe } = shell("text", spec.label, spec.help);
   const texts = options.recorded as string[];
-  const select = h("select", { id, name: spec.name }, ...texts.map((text, i) => h("option", { value: String(i) }, text)));
+  const select = h(
+    "select",
+    { id, name: spec.name },
+    ...texts.map((text, i) => h("option", { value: String(i) }, text)),
+  );
   element.append(select);
   describe(select);
   const set = (to: unknown): void => {

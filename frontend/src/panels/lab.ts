@@ -116,7 +116,11 @@ export class Live implements Source {
         return;
       }
       this.tries += 1;
-      this.listener.away(this.tries > 2 ? "The course's server does not answer. Start it again (learnable serve); this page finds it by itself." : "Connecting again …");
+      this.listener.away(
+        this.tries > 2
+          ? "The course's server does not answer. Start it again (learnable open); this page finds it by itself."
+          : "Connecting again …",
+      );
       this.timer = setTimeout(() => this.connect(), Math.min(8000, 400 * 2 ** Math.min(this.tries, 5)));
     };
   }
@@ -278,9 +282,23 @@ export function mount(element: HTMLElement): void {
         if (!answer.ok) throw new Error(String(answer.status));
         new Panel(element, about, (await answer.json()) as Recording);
       })
-      .catch(() => element.append(h("p", { class: "lab-error" }, "The recorded pictures of this lab did not come. Reload the page, or run the course on your machine: learnable serve.")));
+      .catch(() =>
+        element.append(
+          h(
+            "p",
+            { class: "lab-error" },
+            "The recorded pictures of this lab did not come. Reload the page, or run the course on your machine: learnable open.",
+          ),
+        ),
+      );
   } else {
-    element.append(h("p", { class: "lab-note" }, "This lab computes while you turn it, so it needs the course on your machine: pip install learnable, then learnable serve."));
+    element.append(
+      h(
+        "p",
+        { class: "lab-note" },
+        "This lab computes while you turn it, so it needs the course on your machine: pip install learnable, then learnable open.",
+      ),
+    );
   }
 }
 
@@ -318,21 +336,37 @@ class Panel implements Listener, Host {
   ) {
     this.id = element.id || `lab-${element.dataset.name ?? "lab"}`;
     element.classList.add("panel", "lab");
-    this.form = h("form", { class: "lab-controls", autocomplete: "off", onsubmit: (event: Event) => event.preventDefault() });
+    this.form = h("form", {
+      class: "lab-controls",
+      autocomplete: "off",
+      onsubmit: (event: Event) => event.preventDefault(),
+    });
     for (const spec of about.controls) {
       const recorded = recording ? (recording.controls[spec.name] ?? []) : undefined;
-      const control = make(spec, { changed: (value) => this.turned(spec.name, value), ...(recorded ? { recorded } : {}) });
+      const control = make(spec, {
+        changed: (value) => this.turned(spec.name, value),
+        ...(recorded ? { recorded } : {}),
+      });
       if (recording && recording.fixed[spec.name] !== undefined) control.set(recording.fixed[spec.name]);
       this.controls.set(spec.name, control);
       this.form.append(control.element);
     }
     this.restore(location.hash);
-    this.source = recording ? new Recorded(recording, () => this.values(), this) : new Live(this.url(), () => this.values(), this);
+    this.source = recording
+      ? new Recorded(recording, () => this.values(), this)
+      : new Live(this.url(), () => this.values(), this);
     this.build();
     if (recording) {
       element.dataset.recorded = "";
       const some = about.controls.some((spec) => (recording.controls[spec.name] ?? []).length < 2);
-      if (some) this.form.append(h("p", { class: "control-help lab-recorded" }, "These pictures are recorded. In the course on your machine (learnable serve) everything turns."));
+      if (some)
+        this.form.append(
+          h(
+            "p",
+            { class: "control-help lab-recorded" },
+            "These pictures are recorded. In the course on your machine (learnable open) everything turns.",
+          ),
+        );
     }
     addEventListener("hashchange", () => {
       if (this.restore(location.hash)) this.source.set(this.values());
@@ -354,7 +388,12 @@ class Panel implements Listener, Host {
     const tools = about.plays ? this.playBar() : null;
     const side = h("div", { class: "lab-side" }, tools, about.controls.length ? this.form : null);
     const empty = !tools && about.controls.length === 0;
-    const body = h("div", { class: `lab-body${empty ? " alone" : ""}` }, empty ? null : side, h("div", { class: "lab-main" }, this.loading, this.problem, this.stage));
+    const body = h(
+      "div",
+      { class: `lab-body${empty ? " alone" : ""}` },
+      empty ? null : side,
+      h("div", { class: "lab-main" }, this.loading, this.problem, this.stage),
+    );
     this.form.setAttribute("aria-label", `Controls: ${about.title}`);
     this.link.addEventListener("click", () => void this.copyLink());
     element.append(body, h("div", { class: "lab-foot" }, this.work, this.status, this.link));
@@ -362,7 +401,12 @@ class Panel implements Listener, Host {
     element.addEventListener("keydown", (event) => {
       const target = event.target as HTMLElement;
       if (event.key !== " " || !about.plays || event.defaultPrevented) return;
-      if (target.closest("button, summary, select, textarea, input[type=text], input[type=checkbox], input[type=radio], a, .pad, [aria-roledescription=matrix]")) return;
+      if (
+        target.closest(
+          "button, summary, select, textarea, input[type=text], input[type=checkbox], input[type=radio], a, .pad, [aria-roledescription=matrix]",
+        )
+      )
+        return;
       event.preventDefault();
       this.buttons.play?.click();
     });
@@ -370,7 +414,11 @@ class Panel implements Listener, Host {
 
   private playBar(): HTMLElement {
     const button = (key: "play" | "step" | "reset", text: string, action: () => void): HTMLButtonElement =>
-      (this.buttons[key] = h("button", { type: "button", class: key === "play" ? "button primary" : "button", onclick: action }, text));
+      (this.buttons[key] = h(
+        "button",
+        { type: "button", class: key === "play" ? "button primary" : "button", onclick: action },
+        text,
+      ));
     this.buttons.play = button("play", "Play", () => {
       this.resting = false;
       this.ask(this.state === "playing" ? "pause" : "play");
@@ -493,7 +541,8 @@ class Panel implements Listener, Host {
     this.loading.hidden = true;
     if (this.stage.childElementCount && element.dataset.ready === undefined) this.stage.replaceChildren();
     drawAll(this.stage, latest.views, this);
-    this.summary = latest.views.map((view) => view.summary || view.title || "").filter(Boolean).join(" ");
+    const said = latest.views.map((view) => view.summary || view.title || "").filter(Boolean);
+    this.summary = [...new Set(said)].join(" ");
     if (latest.frame !== undefined) {
       this.frame = latest.frame;
       this.counter.textContent = `frame ${people(latest.frame)}`;
@@ -508,11 +557,14 @@ class Panel implements Listener, Host {
   private announce(): void {
     if (this.state === "playing" && this.quiet !== undefined) return;
     clearTimeout(this.quiet);
-    this.quiet = setTimeout(() => {
-      this.quiet = undefined;
-      if (this.state === "playing") this.say(`playing, frame ${this.frame}`);
-      else this.say(this.summary || "ready");
-    }, this.state === "playing" ? 4000 : QUIET);
+    this.quiet = setTimeout(
+      () => {
+        this.quiet = undefined;
+        if (this.state === "playing") this.say(`playing, frame ${this.frame}`);
+        else this.say(this.summary || "ready");
+      },
+      this.state === "playing" ? 4000 : QUIET,
+    );
   }
 
   private say(text: string): void {
@@ -541,7 +593,8 @@ class Panel implements Listener, Host {
     if (state !== "playing") this.idle();
     const { play, step } = this.buttons;
     if (play) {
-      const text = state === "playing" ? "Pause" : state === "ended" ? "Play again" : state === "paused" ? "Go on" : "Play";
+      const text =
+        state === "playing" ? "Pause" : state === "ended" ? "Play again" : state === "paused" ? "Go on" : "Play";
       if (play.textContent !== text) play.textContent = text;
     }
     if (step) step.disabled = state === "ended";
@@ -583,7 +636,11 @@ class Panel implements Listener, Host {
     this.busy();
     this.source.again();
     // The button that had the focus is gone: it goes to where the lab is turned on.
-    (this.buttons.play ?? this.form.querySelector<HTMLElement>("input, select, textarea, button, [tabindex]") ?? this.link).focus();
+    (
+      this.buttons.play ??
+      this.form.querySelector<HTMLElement>("input, select, textarea, button, [tabindex]") ??
+      this.link
+    ).focus();
   }
 
   private fine(): void {
@@ -595,7 +652,9 @@ class Panel implements Listener, Host {
 
   private watch(): void {
     if (typeof IntersectionObserver !== "function") return this.source.start();
-    const observer = new IntersectionObserver((entries) => this.seen(entries.at(-1)!.isIntersecting), { rootMargin: "400px 0px" });
+    const observer = new IntersectionObserver((entries) => this.seen(entries.at(-1)!.isIntersecting), {
+      rootMargin: "400px 0px",
+    });
     observer.observe(this.element);
     document.addEventListener("visibilitychange", () => this.rest(document.hidden));
     addEventListener("pagehide", () => this.source.stop());

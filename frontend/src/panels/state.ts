@@ -80,7 +80,10 @@ function pack(rows: number[][], size: number): string {
       bytes.push(value);
     }
   }
-  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replace(/=+$/, "");
 }
 
 function unpack(text: string, size: number): number[][] | undefined {

@@ -16,7 +16,7 @@ export interface Hit extends Entry {
   terms: string[]; // the words of the text that were found
 }
 
-const FAVOR: Record<string, number> = { topic: 1.6, section: 1.2, code: 1.1, card: 0.7, resource: 0.6 };
+const FAVOR: Record<string, number> = { topic: 1.6, section: 1.2, code: 1.1, card: 0.35, resource: 0.5 };
 
 /** Words, small and without accents; a name with underscores or capitals is also its parts. */
 export function words(text: string): string[] {

@@ -2,7 +2,24 @@
 
 import * as Plot from "@observablehq/plot";
 
-import { color, decades, domain, extent, fixed, h, memory, Motion, roving, s, tabStop, textWidth, tickFormat, ticks, unique, widthOf } from "./common";
+import {
+  color,
+  decades,
+  domain,
+  extent,
+  fixed,
+  h,
+  memory,
+  Motion,
+  roving,
+  s,
+  tabStop,
+  textWidth,
+  tickFormat,
+  ticks,
+  unique,
+  widthOf,
+} from "./common";
 import { axisNames } from "./lines";
 import type { BarsView, Data, Host, Num } from "./types";
 
@@ -64,11 +81,17 @@ function paint(state: State, view: BarsView, host: Host, width: number, ends: [n
   const shown = rows.filter((row) => row.value !== null && row.value !== undefined);
   const whiskers = rows.filter((row) => row.low !== null && row.high !== null);
   const clipTo = Math.min(140, width * 0.36);
-  const height = sideways ? 40 + count * 24 + (view.y?.label ? 16 : 0) : Math.round(Math.min(320, Math.max(180, width * 0.45)));
+  const height = sideways
+    ? 40 + count * 24 + (view.y?.label ? 16 : 0)
+    : Math.round(Math.min(320, Math.max(180, width * 0.45)));
   const right = sideways ? widest + 14 : 12;
-  const most = sideways ? Math.max(2, Math.round((width - right - Math.min(longest, clipTo)) / 90)) : Math.max(3, Math.round(height / 58));
+  const most = sideways
+    ? Math.max(2, Math.round((width - right - Math.min(longest, clipTo)) / 90))
+    : Math.max(3, Math.round(height / 75));
   const places = log ? decades(ends, most) : ticks(ends, most);
-  const left = sideways ? Math.min(longest, clipTo) + 12 : 12 + Math.max(...places.map((value) => textWidth(write(value))), 14);
+  const left = sideways
+    ? Math.min(longest, clipTo) + 12
+    : 12 + Math.max(...places.map((value) => textWidth(write(value))), 14);
   const atLeast = (count * (Math.max(longest, 14) + 8)) / (width - left - right);
   const every = [1, 2, 5, 10, 20, 25, 50, 100, 200, 500].find((step) => step >= atLeast) ?? Math.ceil(atLeast);
   const room = sideways || band > widest + 2;
@@ -119,7 +142,8 @@ function paint(state: State, view: BarsView, host: Host, width: number, ends: [n
   const scaleY = svg.scale("y")!;
   if (sideways) {
     axisNames(svg, view.y?.label, undefined, width - right, height);
-    for (const text of svg.querySelectorAll<SVGTextElement>("g[aria-label^='y-axis tick label'] text")) shorten(text, clipTo);
+    for (const text of svg.querySelectorAll<SVGTextElement>("g[aria-label^='y-axis tick label'] text"))
+      shorten(text, clipTo);
   } else {
     axisNames(svg, undefined, view.y?.label, width, height);
   }
@@ -130,26 +154,52 @@ function paint(state: State, view: BarsView, host: Host, width: number, ends: [n
     shown.forEach((row) => {
       const i = Number(row.i);
       const at = categories.apply(row.i) + thick / 2;
-      const over = row.high !== null && (row.value as number) >= base ? Math.max(row.high, row.value as number) : (row.value as number);
+      const over =
+        row.high !== null && (row.value as number) >= base
+          ? Math.max(row.high, row.value as number)
+          : (row.value as number);
       const tip = measures.apply(Math.min(Math.max(over, ends[0]), ends[1]));
       const down = (row.value as number) < base;
       svg.append(
         sideways
-          ? s("text", { x: down ? measures.apply(base) + 5 : tip + 5, y: at, dy: "0.35em", class: "bar-value" }, written[i]!)
-          : s("text", { x: at, y: down ? tip + 13 : tip - 5, "text-anchor": "middle", class: "bar-value" }, written[i]!),
+          ? s(
+              "text",
+              { x: down ? measures.apply(base) + 5 : tip + 5, y: at, dy: "0.35em", class: "bar-value" },
+              written[i]!,
+            )
+          : s(
+              "text",
+              { x: at, y: down ? tip + 13 : tip - 5, "text-anchor": "middle", class: "bar-value" },
+              written[i]!,
+            ),
       );
     });
   }
   if (view.reference !== null && view.reference !== undefined) {
     const at = measures.apply(view.reference);
-    const d = sideways ? `M${at},${view.reference_label ? 18 : 6}V${height - (view.y?.label ? 40 : 24)}` : `M${left},${at}H${width - right}`;
+    const d = sideways
+      ? `M${at},${view.reference_label ? 18 : 6}V${height - (view.y?.label ? 40 : 24)}`
+      : `M${left},${at}H${width - right}`;
     svg.append(s("path", { d, class: "reference" }));
     if (view.reference_label) {
       const end = sideways && at > width * 0.6;
       svg.append(
         sideways
-          ? s("text", { x: at, y: 12, "text-anchor": end ? "end" : at < width * 0.3 ? "start" : "middle", class: "reference-name" }, view.reference_label)
-          : s("text", { x: width - right, y: at - 5, "text-anchor": "end", class: "reference-name" }, view.reference_label),
+          ? s(
+              "text",
+              {
+                x: at,
+                y: 12,
+                "text-anchor": end ? "end" : at < width * 0.3 ? "start" : "middle",
+                class: "reference-name",
+              },
+              view.reference_label,
+            )
+          : s(
+              "text",
+              { x: width - right, y: at - 5, "text-anchor": "end", class: "reference-name" },
+              view.reference_label,
+            ),
       );
     }
   }
@@ -177,7 +227,8 @@ function choose(
   state.buttons.hidden = false;
   state.buttons.setAttribute("aria-label", `${view.title || "Bars"}: choose one`);
   while (state.buttons.children.length > view.labels.length) state.buttons.lastChild!.remove();
-  while (state.buttons.children.length < view.labels.length) state.buttons.append(h("button", { type: "button", class: "hit" }));
+  while (state.buttons.children.length < view.labels.length)
+    state.buttons.append(h("button", { type: "button", class: "hit" }));
   const buttons = [...state.buttons.children] as HTMLButtonElement[];
   buttons.forEach((button, i) => {
     const [x, y, w, t] = place(i);
@@ -202,6 +253,10 @@ export function data(view: BarsView): Data {
   const whiskers = Boolean(view.low && view.high);
   return {
     columns: ["name", view.y?.label || "value", ...(whiskers ? ["low", "high"] : [])],
-    rows: view.labels.map((label, i) => [label, view.values[i] ?? null, ...(whiskers ? [view.low?.[i] ?? null, view.high?.[i] ?? null] : [])]),
+    rows: view.labels.map((label, i) => [
+      label,
+      view.values[i] ?? null,
+      ...(whiskers ? [view.low?.[i] ?? null, view.high?.[i] ?? null] : []),
+    ]),
   };
 }

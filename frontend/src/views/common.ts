@@ -138,7 +138,8 @@ export function tickFormat(low: number, high: number, log = false): (value: numb
   const span = Math.abs(high - low) || 1;
   const greatest = Math.max(Math.abs(low), Math.abs(high));
   if (greatest >= 1e6 || greatest < 1e-3) return (value) => people(value, 3);
-  return (value) => (Math.abs(value) < span * 1e-9 ? "0" : people(value, Math.max(3, Math.ceil(Math.log10(greatest / span)) + 3)));
+  return (value) =>
+    Math.abs(value) < span * 1e-9 ? "0" : people(value, Math.max(3, Math.ceil(Math.log10(greatest / span)) + 3));
 }
 
 // ---------------------------------------------------------------------------------------------------- scales
@@ -161,7 +162,8 @@ export function decades([low, high]: [number, number], most: number): number[] {
   const step = Math.max(1, Math.ceil((last - first + 1) / Math.max(2, most)));
   const within = (value: number): boolean => value >= low * 0.999 && value <= high * 1.001;
   const powers: number[] = [];
-  for (let exponent = Math.ceil(first / step) * step; exponent <= last; exponent += step) powers.push(Number(`1e${exponent}`));
+  for (let exponent = Math.ceil(first / step) * step; exponent <= last; exponent += step)
+    powers.push(Number(`1e${exponent}`));
   const found = powers.filter(within);
   return found.length > 2 || step > 1 ? found : powers.flatMap((power) => [power / 5, power / 2, power]).filter(within);
 }
@@ -205,7 +207,8 @@ export function domain(axis: Axis | undefined, found: [number, number] | null, r
   }
   if (!(high > low)) {
     // One value: a first step, or a line that is level. The axis begins at zero if it can.
-    if (low >= 0 && axis?.low == null && axis?.high == null) return rounded ? [0, nice([0, low * 1.2 || 1])[1]] : [low, low + 1];
+    if (low >= 0 && axis?.low == null && axis?.high == null)
+      return rounded ? [0, nice([0, low * 1.2 || 1])[1]] : [low, low + 1];
     const room = Math.abs(low) * 0.1 || 0.5;
     return [axis?.low ?? low - room, axis?.high ?? Math.max(low, high) + room];
   }
@@ -315,7 +318,8 @@ export function css([red, green, blue]: Rgb): string {
 
 /** Black or white, whichever is easier to read on a color. */
 export function letters([red, green, blue]: Rgb): string {
-  const linear = (part: number): number => (part / 255 <= 0.04045 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4);
+  const linear = (part: number): number =>
+    part / 255 <= 0.04045 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4;
   return 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue) > 0.179 ? "#000" : "#fff";
 }
 
@@ -383,7 +387,12 @@ export function spread(wanted: number[], gap: number, low: number, high: number)
 
 /** About how wide a line of the interface's type is, in pixels. */
 export function textWidth(text: string, size = 12): number {
-  return [...text].reduce((sum, letter) => sum + (/[ijl.,:;'|!I ]/.test(letter) ? 0.3 : /[mwMW@]/.test(letter) ? 0.88 : 0.58), 0) * size;
+  return (
+    [...text].reduce(
+      (sum, letter) => sum + (/[ijl.,:;'|!I ]/.test(letter) ? 0.3 : /[mwMW@]/.test(letter) ? 0.88 : 0.58),
+      0,
+    ) * size
+  );
 }
 
 // ---------------------------------------------------------------------------------------------------- choosing

@@ -35,7 +35,13 @@ export function draw(element: HTMLElement, view: FieldView, _host: Host): void {
   const height = tall + TOP + bottom;
   const total = wide + LEFT + RIGHT;
   const found = extent(...view.values) ?? [0, 1];
-  const scale = shade(view.scale ?? "diverging", view.low ?? found[0], view.high ?? found[1], view.middle ?? 0, view.clouds?.length ? 0.32 : 0);
+  const scale = shade(
+    view.scale ?? "diverging",
+    view.low ?? found[0],
+    view.high ?? found[1],
+    view.middle ?? 0,
+    view.clouds?.length ? 0.32 : 0,
+  );
   state.inner = [LEFT, TOP, wide, tall];
 
   state.box.style.cssText = `width:${total}px;height:${height}px`;
@@ -52,13 +58,28 @@ export function draw(element: HTMLElement, view: FieldView, _host: Host): void {
     marginBottom: bottom,
     x: { domain: x, label: null, ticks: Math.max(2, Math.round(wide / 90)), tickFormat: tickFormat(...x), tickSize: 4 },
     y: { domain: y, label: null, ticks: Math.max(2, Math.round(tall / 70)), tickFormat: tickFormat(...y), tickSize: 4 },
-    marks: [...contours(view, x, y), ...dots(view.clouds ?? [], places.filter((place) => inside(place, x, y)), "#fff")],
+    marks: [
+      ...contours(view, x, y),
+      ...dots(
+        view.clouds ?? [],
+        places.filter((place) => inside(place, x, y)),
+        "#fff",
+      ),
+    ],
   }) as SVGSVGElement & Plot.Plot;
   svg.setAttribute("aria-hidden", "true");
   const [scaleX, scaleY] = [svg.scale("x"), svg.scale("y")];
   if (scaleX && scaleY) {
     axisNames(svg, view.x.label, view.y.label, total - RIGHT, height);
-    svg.append(...(view.arrows ?? []).map((arrow) => arrowOf([scaleX.apply(arrow.x), scaleY.apply(arrow.y)], [scaleX.apply(arrow.x + arrow.dx), scaleY.apply(arrow.y + arrow.dy)], color(arrow.color))));
+    svg.append(
+      ...(view.arrows ?? []).map((arrow) =>
+        arrowOf(
+          [scaleX.apply(arrow.x), scaleY.apply(arrow.y)],
+          [scaleX.apply(arrow.x + arrow.dx), scaleY.apply(arrow.y + arrow.dy)],
+          color(arrow.color),
+        ),
+      ),
+    );
     labels(svg, view.clouds ?? [], places, (place) => [scaleX.apply(place.x), scaleY.apply(place.y)], total, height);
   }
   state.over.replaceChildren(svg);
@@ -119,19 +140,22 @@ function contours(view: FieldView, x: [number, number], y: [number, number]): Pl
   // Plot takes values as standing in the middle of cells; ours stand on the ends, so the frame is half a cell wider.
   const [halfX, halfY] = [(x[1] - x[0]) / (columns - 1) / 2, (y[1] - y[0]) / (rows - 1) / 2];
   return [
-    Plot.contour(view.values.flat().map((value) => value ?? NaN), {
-      width: columns,
-      height: rows,
-      x1: x[0] - halfX,
-      x2: x[1] + halfX,
-      y1: y[0] - halfY,
-      y2: y[1] + halfY,
-      thresholds: view.contours,
-      stroke: "#16171a",
-      strokeOpacity: view.contours.length === 1 ? 0.9 : 0.45,
-      strokeWidth: view.contours.length === 1 ? 1.75 : 0.8,
-      clip: true,
-    } as Plot.ContourOptions),
+    Plot.contour(
+      view.values.flat().map((value) => value ?? NaN),
+      {
+        width: columns,
+        height: rows,
+        x1: x[0] - halfX,
+        x2: x[1] + halfX,
+        y1: y[0] - halfY,
+        y2: y[1] + halfY,
+        thresholds: view.contours,
+        stroke: "#16171a",
+        strokeOpacity: view.contours.length === 1 ? 0.9 : 0.45,
+        strokeWidth: view.contours.length === 1 ? 1.75 : 0.8,
+        clip: true,
+      } as Plot.ContourOptions,
+    ),
   ];
 }
 
@@ -145,7 +169,9 @@ export function arrowOf([x1, y1]: [number, number], [x2, y2]: [number, number], 
   group.append(
     s("path", { d: `M${x1},${y1}L${bx},${by}`, class: "arrow-back" }),
     s("path", { d: `M${x1},${y1}L${bx},${by}` }),
-    s("path", { d: `M${x2},${y2}L${bx - uy * head * 0.45},${by + ux * head * 0.45}L${bx + uy * head * 0.45},${by - ux * head * 0.45}Z` }),
+    s("path", {
+      d: `M${x2},${y2}L${bx - uy * head * 0.45},${by + ux * head * 0.45}L${bx + uy * head * 0.45},${by - ux * head * 0.45}Z`,
+    }),
   );
   return group;
 }
@@ -154,14 +180,23 @@ function make(element: HTMLElement, view: FieldView): State {
   const canvas = h("canvas", { "aria-hidden": "true" });
   const over = h("div", { class: "over" });
   const tip = new Tip();
-  const box = h("div", { class: "plane", tabIndex: 0, role: "group", "aria-roledescription": "plot" }, canvas, over, tip.element);
+  const box = h(
+    "div",
+    { class: "plane", tabIndex: 0, role: "group", "aria-roledescription": "plot" },
+    canvas,
+    over,
+    tip.element,
+  );
   const top = h("div");
   const legend = h("div");
   element.append(top, box, legend);
   const state: State = { canvas, box, over, top, legend, tip, at: null, view, inner: [0, 0, 1, 1] };
   box.addEventListener("pointermove", (event) => {
     const frame = canvas.getBoundingClientRect();
-    const at: [number, number] = [(event.clientX - frame.left) / frame.width, (event.clientY - frame.top) / frame.height];
+    const at: [number, number] = [
+      (event.clientX - frame.left) / frame.width,
+      (event.clientY - frame.top) / frame.height,
+    ];
     state.at = at.every((share) => share >= 0 && share <= 1) ? at : null;
     readOut(state);
   });
@@ -172,12 +207,20 @@ function make(element: HTMLElement, view: FieldView): State {
   box.addEventListener("pointerleave", leave);
   box.addEventListener("blur", leave);
   box.addEventListener("keydown", (event) => {
-    const moves: Record<string, [number, number]> = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    const moves: Record<string, [number, number]> = {
+      ArrowRight: [1, 0],
+      ArrowLeft: [-1, 0],
+      ArrowUp: [0, -1],
+      ArrowDown: [0, 1],
+    };
     const move = moves[event.key];
     if (event.key === "Escape") state.at = null;
     else if (move) {
       const from = state.at ?? [0.5, 0.5];
-      state.at = [Math.min(1, Math.max(0, from[0] + move[0] * 0.05)), Math.min(1, Math.max(0, from[1] + move[1] * 0.05))];
+      state.at = [
+        Math.min(1, Math.max(0, from[0] + move[0] * 0.05)),
+        Math.min(1, Math.max(0, from[1] + move[1] * 0.05)),
+      ];
     } else return;
     event.preventDefault();
     readOut(state);
@@ -192,7 +235,8 @@ function readOut(state: State): void {
   const { view } = state;
   const [left, top, wide, tall] = state.inner;
   const [rows, columns] = [view.values.length, view.values[0]?.length ?? 1];
-  const value = view.values[Math.round((1 - state.at[1]) * (rows - 1))]?.[Math.round(state.at[0] * (columns - 1))] ?? null;
+  const value =
+    view.values[Math.round((1 - state.at[1]) * (rows - 1))]?.[Math.round(state.at[0] * (columns - 1))] ?? null;
   const [x, y] = [ends(view.x.low, view.x.high), ends(view.y.low, view.y.high)];
   const [px, py] = [left + state.at[0] * wide, top + state.at[1] * tall];
   svg.append(s("circle", { cx: px, cy: py, r: 5, class: "field-cursor" }));
@@ -203,9 +247,13 @@ function readOut(state: State): void {
 export function data(view: FieldView): Data {
   const [rows, columns] = [view.values.length, view.values[0]?.length ?? 0];
   const [x, y] = [ends(view.x.low, view.x.high), ends(view.y.low, view.y.high)];
-  const at = ([low, high]: [number, number], i: number, count: number): number => Number((low + ((high - low) * i) / Math.max(1, count - 1)).toPrecision(7));
+  const at = ([low, high]: [number, number], i: number, count: number): number =>
+    Number((low + ((high - low) * i) / Math.max(1, count - 1)).toPrecision(7));
   return {
-    columns: [`${view.y.label || "y"} \\ ${view.x.label || "x"}`, ...Array.from({ length: columns }, (_, j) => String(at(x, j, columns)))],
+    columns: [
+      `${view.y.label || "y"} \\ ${view.x.label || "x"}`,
+      ...Array.from({ length: columns }, (_, j) => String(at(x, j, columns))),
+    ],
     rows: view.values.map((row, i) => [at(y, i, rows), ...row]),
   };
 }

@@ -65,7 +65,12 @@ export function draw(element: HTMLElement, view: GraphView, host: Host): void {
 }
 
 function sizeOf(node: GraphNode): [number, number] {
-  const widest = Math.max(textWidth(node.label, 13.5), textWidth(node.value ?? "", 12), textWidth(node.gradient ?? "", 12), 22);
+  const widest = Math.max(
+    textWidth(node.label, 13.5),
+    textWidth(node.value ?? "", 12),
+    textWidth(node.gradient ?? "", 12),
+    22,
+  );
   // In steps of 16, so that a value's digits do not move the graph at each step.
   return [Math.ceil((widest + 22) / 16) * 16, 30 + (node.value ? 17 : 0) + (node.gradient ? 17 : 0)];
 }
@@ -90,7 +95,8 @@ function arrange(view: GraphView): Plan {
   return {
     nodes,
     edges: view.edges.map((edge, i) => {
-      const found = graph.edge({ v: edge.source, w: edge.target, name: String(i) }) as unknown as { points: { x: number; y: number }[]; x?: number; y?: number } | undefined;
+      const found = graph.edge({ v: edge.source, w: edge.target, name: String(i) }) as unknown as
+        { points: { x: number; y: number }[]; x?: number; y?: number } | undefined;
       return { points: found?.points ?? [], label: found?.x !== undefined ? { x: found.x, y: found.y! } : null };
     }),
     width: Math.max(1, Math.ceil(size.width ?? 1)),
@@ -117,7 +123,13 @@ function edges(state: State, view: GraphView, plan: Plan): void {
   view.edges.forEach((edge, i) => {
     let group = state.lines.children[i] as SVGGElement | undefined;
     if (!group) {
-      group = s("g", {}, s("path", { class: "edge" }), s("path", { class: "flow" }), s("text", { class: "edge-name", "text-anchor": "middle", dy: "0.35em" }));
+      group = s(
+        "g",
+        {},
+        s("path", { class: "edge" }),
+        s("path", { class: "flow" }),
+        s("text", { class: "edge-name", "text-anchor": "middle", dy: "0.35em" }),
+      );
       state.lines.append(group);
     }
     const way = plan.edges[i]!;
@@ -144,12 +156,20 @@ function nodes(state: State, view: GraphView, host: Host, plan: Plan): void {
   state.nodes.setAttribute("role", view.select ? "group" : "list");
   if (view.select) state.nodes.setAttribute("aria-label", `${view.title || "Graph"}: choose a node`);
   else state.nodes.removeAttribute("aria-label");
-  const old = new Map([...state.nodes.children].map((child) => [(child as HTMLElement).dataset.id!, child as HTMLElement]));
+  const old = new Map(
+    [...state.nodes.children].map((child) => [(child as HTMLElement).dataset.id!, child as HTMLElement]),
+  );
   view.nodes.forEach((node, i) => {
     let cell = old.get(node.id);
     if (!cell || cell.tagName.toLowerCase() !== tag) {
       cell?.remove();
-      cell = h(tag, { "data-id": node.id }, h("span", { class: "node-name" }), h("span", { class: "node-value" }), h("span", { class: "node-gradient" }));
+      cell = h(
+        tag,
+        { "data-id": node.id },
+        h("span", { class: "node-name" }),
+        h("span", { class: "node-value" }),
+        h("span", { class: "node-gradient" }),
+      );
       if (tag === "button") (cell as HTMLButtonElement).type = "button";
       else cell.setAttribute("role", "listitem");
       state.nodes.append(cell);
@@ -164,14 +184,23 @@ function nodes(state: State, view: GraphView, host: Host, plan: Plan): void {
       if (part.textContent !== text) part.textContent = text;
       part.hidden = text === "";
     });
-    const said = [node.label, node.value && `value ${node.value}`, node.gradient && `gradient ${node.gradient}`, node.state, node.note].filter(Boolean).join(", ");
+    const said = [
+      node.label,
+      node.value && `value ${node.value}`,
+      node.gradient && `gradient ${node.gradient}`,
+      node.state,
+      node.note,
+    ]
+      .filter(Boolean)
+      .join(", ");
     cell.title = node.note ?? "";
     if (view.select) {
       cell.setAttribute("aria-label", said);
       cell.setAttribute("aria-pressed", String(chosen === i || chosen === node.id));
       cell.onclick = () => host.set(view.select!, i);
     }
-    cell.onpointerenter = cell.onfocus = () => (state.note.textContent = node.note ? `${node.label}: ${node.note}` : "");
+    cell.onpointerenter = cell.onfocus = () =>
+      (state.note.textContent = node.note ? `${node.label}: ${node.note}` : "");
   });
   for (const gone of old.values()) gone.remove();
   state.note.hidden = !view.nodes.some((node) => node.note);
@@ -181,9 +210,27 @@ function nodes(state: State, view: GraphView, host: Host, plan: Plan): void {
 function make(element: HTMLElement, view: GraphView): State {
   const marker = unique("arrow");
   const head = (name: string): SVGElement =>
-    s("marker", { id: name, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 8, markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto-start-reverse" }, s("path", { d: "M0,0.8L8,4L0,7.2Z", class: `head ${name.split("-").at(-1)}` }));
+    s(
+      "marker",
+      {
+        id: name,
+        viewBox: "0 0 8 8",
+        refX: 7,
+        refY: 4,
+        markerWidth: 8,
+        markerHeight: 8,
+        markerUnits: "userSpaceOnUse",
+        orient: "auto-start-reverse",
+      },
+      s("path", { d: "M0,0.8L8,4L0,7.2Z", class: `head ${name.split("-").at(-1)}` }),
+    );
   const lines = s("g");
-  const svg = s("svg", { class: "over", "aria-hidden": "true" }, s("defs", {}, head(marker), head(`${marker}-forward`), head(`${marker}-backward`)), lines);
+  const svg = s(
+    "svg",
+    { class: "over", "aria-hidden": "true" },
+    s("defs", {}, head(marker), head(`${marker}-forward`), head(`${marker}-backward`)),
+    lines,
+  );
   const list = h("div", { class: "nodes" });
   const stage = h("div", { class: "graph-stage" }, svg, list);
   const scroll = h("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": view.title || "Graph" }, stage);
@@ -201,6 +248,13 @@ export function data(view: GraphView): Data {
       .join(" + ");
   return {
     columns: ["node", "from", "value", "gradient", "state", "note"],
-    rows: view.nodes.map((node) => [node.label, into(node.id), node.value ?? "", node.gradient ?? "", node.state ?? "", node.note ?? ""]),
+    rows: view.nodes.map((node) => [
+      node.label,
+      into(node.id),
+      node.value ?? "",
+      node.gradient ?? "",
+      node.state ?? "",
+      node.note ?? "",
+    ]),
   };
 }

@@ -1,6 +1,23 @@
 /** A matrix of colors. The cells are pixels of a canvas, so a thousand of them cost nothing; words lie above in SVG. */
 
-import { css, extent, fixed, h, letters, memory, people, pixels, roving, s, shade, strip, tabStop, textWidth, Tip, widthOf } from "./common";
+import {
+  css,
+  extent,
+  fixed,
+  h,
+  letters,
+  memory,
+  people,
+  pixels,
+  roving,
+  s,
+  shade,
+  strip,
+  tabStop,
+  textWidth,
+  Tip,
+  widthOf,
+} from "./common";
 import type { Data, HeatmapView, Host, Num } from "./types";
 
 interface State {
@@ -27,9 +44,12 @@ export function draw(element: HTMLElement, view: HeatmapView, host: Host): void 
   const width = widthOf(element);
   const longest = Math.max(0, ...(view.rows ?? []).map((label) => textWidth(label)));
   const left = Math.min(longest ? longest + 10 : 4, width * 0.34) + (view.row_label ? 18 : 0);
-  const needed = view.digits === null || view.digits === undefined ? 0 : Math.max(...view.values.flat().map((value) => textWidth(fixed(value ?? null, view.digits!), 11))) + 6;
+  const needed =
+    view.digits === null || view.digits === undefined
+      ? 0
+      : Math.max(...view.values.flat().map((value) => textWidth(fixed(value ?? null, view.digits!), 11))) + 6;
   const room = width - left - 4;
-  const cell = Math.max(1, Math.min(Math.max(44, needed), room / columns, Math.max(420, rows) / rows));
+  const cell = Math.max(1, Math.min(Math.max(44, needed), room / columns, Math.max(340, rows) / rows));
   const wide = cell >= 3 ? Math.floor(cell) : cell;
   const tall = needed && rows > 1 ? Math.min(wide, 34) : wide;
   const [w, t] = [wide * columns, tall * rows];
@@ -43,7 +63,10 @@ export function draw(element: HTMLElement, view: HeatmapView, host: Host): void 
 
   pixels(state.canvas, view.values, scale);
   state.cells.style.cssText = `margin:${top}px 0 ${bottom}px ${left}px;width:${w}px;height:${t}px`;
-  state.cells.setAttribute("aria-label", `${view.title || "Matrix"}, ${rows} rows, ${columns} columns. Arrows read the cells.`);
+  state.cells.setAttribute(
+    "aria-label",
+    `${view.title || "Matrix"}, ${rows} rows, ${columns} columns. Arrows read the cells.`,
+  );
 
   state.over.setAttribute("viewBox", `${-left} ${-top} ${left + w + 4} ${top + t + bottom}`);
   state.over.style.cssText = `left:0;top:0;width:${left + w + 4}px;height:${top + t + bottom}px`;
@@ -62,20 +85,50 @@ export function draw(element: HTMLElement, view: HeatmapView, host: Host): void 
   const rowEvery = Math.max(1, Math.ceil(13 / tall));
   (view.rows ?? []).forEach((label, i) => {
     if (i % rowEvery) return;
-    put(s("text", { x: -6, y: (i + 0.5) * tall, dy: "0.35em", "text-anchor": "end", class: "cell-name" }, short(label, left - (view.row_label ? 28 : 8))));
+    put(
+      s(
+        "text",
+        { x: -6, y: (i + 0.5) * tall, dy: "0.35em", "text-anchor": "end", class: "cell-name" },
+        short(label, left - (view.row_label ? 28 : 8)),
+      ),
+    );
   });
-  if (view.row_label) put(s("text", { transform: `translate(${-left + 11},${t / 2}) rotate(-90)`, "text-anchor": "middle", class: "axis-name" }, `← ${view.row_label}`));
-  if (view.column_label) put(s("text", { x: w, y: t + 16, "text-anchor": "end", class: "axis-name" }, `${view.column_label} →`));
+  if (view.row_label)
+    put(
+      s(
+        "text",
+        { transform: `translate(${-left + 11},${t / 2}) rotate(-90)`, "text-anchor": "middle", class: "axis-name" },
+        `← ${view.row_label}`,
+      ),
+    );
+  if (view.column_label)
+    put(s("text", { x: w, y: t + 16, "text-anchor": "end", class: "axis-name" }, `${view.column_label} →`));
   if (needed && wide >= needed - 5 && tall >= 12) {
     view.values.forEach((row, i) =>
       row.forEach((value, j) => {
         if (value === null) return;
-        put(s("text", { x: (j + 0.5) * wide, y: (i + 0.5) * tall, dy: "0.35em", "text-anchor": "middle", class: "cell-number", fill: letters(scale.at(value)) }, fixed(value, view.digits!)));
+        put(
+          s(
+            "text",
+            {
+              x: (j + 0.5) * wide,
+              y: (i + 0.5) * tall,
+              dy: "0.35em",
+              "text-anchor": "middle",
+              class: "cell-number",
+              fill: letters(scale.at(value)),
+            },
+            fixed(value, view.digits!),
+          ),
+        );
       }),
     );
   }
   for (const [i, j] of view.highlight ?? []) {
-    put(s("rect", { x: j * wide, y: i * tall, width: wide, height: tall, class: "cell-frame-back" }), s("rect", { x: j * wide, y: i * tall, width: wide, height: tall, class: "cell-frame" }));
+    put(
+      s("rect", { x: j * wide, y: i * tall, width: wide, height: tall, class: "cell-frame-back" }),
+      s("rect", { x: j * wide, y: i * tall, width: wide, height: tall, class: "cell-frame" }),
+    );
   }
   const legend = strip(scale, view.scale);
   legend.style.marginLeft = `${Math.min(left, 40)}px`;
@@ -115,9 +168,15 @@ function make(element: HTMLElement, view: HeatmapView, host: Host): State {
     if (state.view.select) state.host.set(state.view.select, point(event)[0]);
   });
   cells.addEventListener("keydown", (event) => {
-    const moves: Record<string, [number, number]> = { ArrowDown: [1, 0], ArrowUp: [-1, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1] };
+    const moves: Record<string, [number, number]> = {
+      ArrowDown: [1, 0],
+      ArrowUp: [-1, 0],
+      ArrowRight: [0, 1],
+      ArrowLeft: [0, -1],
+    };
     const move = moves[event.key];
-    if ((event.key === "Enter" || event.key === " ") && state.view.select && state.at) state.host.set(state.view.select, state.at[0]);
+    if ((event.key === "Enter" || event.key === " ") && state.view.select && state.at)
+      state.host.set(state.view.select, state.at[0]);
     else if (event.key === "Escape") state.at = null;
     else if (move) {
       const [n, m] = [state.view.values.length, state.view.values[0]?.length ?? 1];
@@ -138,19 +197,35 @@ function readOut(state: State): void {
   const value: Num = view.values[i]![j] ?? null;
   const [w, t] = [state.size[0] / (view.values[0]?.length || 1), state.size[1] / view.values.length];
   state.over.append(s("rect", { x: j * w, y: i * t, width: w, height: t, class: "cell-cursor" }));
-  const name = (names: string[] | undefined, k: number, label: string | undefined, word: string): string => (names?.[k] !== undefined ? names[k]! : `${label || word} ${k}`);
+  const name = (names: string[] | undefined, k: number, label: string | undefined, word: string): string =>
+    names?.[k] !== undefined ? names[k]! : `${label || word} ${k}`;
   const where = `${name(view.rows, i, view.row_label, "row")} → ${name(view.columns, j, view.column_label, "column")}`;
   const box = state.cells;
-  state.tip.show(box.offsetLeft + (j + 1) * w, box.offsetTop + i * t, state.cells.parentElement!, where, value === null ? "nothing here" : people(value, 4));
+  state.tip.show(
+    box.offsetLeft + (j + 1) * w,
+    box.offsetTop + i * t,
+    state.cells.parentElement!,
+    where,
+    value === null ? "nothing here" : people(value, 4),
+  );
 }
 
-function chooseRows(state: State, view: HeatmapView, host: Host, left: number, top: number, width: number, tall: number): void {
+function chooseRows(
+  state: State,
+  view: HeatmapView,
+  host: Host,
+  left: number,
+  top: number,
+  width: number,
+  tall: number,
+): void {
   state.rows.hidden = !view.select;
   if (!view.select) return state.rows.replaceChildren();
   const chosen = host.get?.(view.select);
   state.rows.setAttribute("aria-label", `${view.title || "Matrix"}: choose a row`);
   while (state.rows.children.length > view.values.length) state.rows.lastChild!.remove();
-  while (state.rows.children.length < view.values.length) state.rows.append(h("button", { type: "button", class: "hit row" }));
+  while (state.rows.children.length < view.values.length)
+    state.rows.append(h("button", { type: "button", class: "hit row" }));
   const buttons = [...state.rows.children] as HTMLButtonElement[];
   buttons.forEach((button, i) => {
     button.style.cssText = `left:0;top:${top + i * tall}px;width:${left + width}px;height:${tall}px`;

@@ -72,7 +72,10 @@ function fill(cell: HTMLElement, item: Picture, view: ImagesView, i: number): vo
 }
 
 export function data(view: ImagesView): Data {
-  const written = (item: Picture): string => item.pixels.map((row) => (row as (Num | number[])[]).map((v) => (Array.isArray(v) ? v.join("/") : v)).join(" ")).join(" | ");
+  const written = (item: Picture): string =>
+    item.pixels
+      .map((row) => (row as (Num | number[])[]).map((v) => (Array.isArray(v) ? v.join("/") : v)).join(" "))
+      .join(" | ");
   return {
     columns: ["picture", "note", "pixels"],
     rows: view.items.map((item, i) => [item.label || i + 1, item.note ?? "", written(item)]),

@@ -21,7 +21,19 @@ interface Module {
   data(view: never): Data | null;
 }
 
-const KINDS: Record<string, Module> = { bars, field, graph, heatmap, images, lines, points, surface, table, text, tokens };
+const KINDS: Record<string, Module> = {
+  bars,
+  field,
+  graph,
+  heatmap,
+  images,
+  lines,
+  points,
+  surface,
+  table,
+  text,
+  tokens,
+};
 
 interface Frame {
   title: HTMLElement;
@@ -117,7 +129,11 @@ function fillData(frame: Frame): void {
   const shown = data.rows.slice(0, ROWS);
   const cell = (value: string | number | null): HTMLElement => {
     const text = typeof value === "number" ? people(value, 5) : (value ?? "");
-    return h("td", { class: typeof value === "number" ? "number" : "" }, text.length > 200 ? `${text.slice(0, 200)}…` : text);
+    return h(
+      "td",
+      { class: typeof value === "number" ? "number" : "" },
+      text.length > 200 ? `${text.slice(0, 200)}…` : text,
+    );
   };
   const body = h(
     "div",
@@ -129,7 +145,7 @@ function fillData(frame: Frame): void {
       h(
         "table",
         {},
-        h("thead", {}, h("tr", {}, ...data.columns.map((name) => h("th", { scope: "col" }, name)))),
+        h("thead", {}, h("tr", {}, ...data.columns.map((name) => h(name ? "th" : "td", {}, name)))),
         h("tbody", {}, ...shown.map((row) => h("tr", {}, ...row.map(cell)))),
       ),
     ),
@@ -137,7 +153,11 @@ function fillData(frame: Frame): void {
       "p",
       {},
       data.rows.length > ROWS ? `The first ${ROWS} of ${people(data.rows.length)} rows. ` : null,
-      h("button", { type: "button", class: "quiet", onclick: () => download(`${slug(view.title || view.kind)}.csv`, csv(data)) }, "Download CSV"),
+      h(
+        "button",
+        { type: "button", class: "quiet", onclick: () => download(`${slug(view.title || view.kind)}.csv`, csv(data)) },
+        "Download CSV",
+      ),
     ),
   );
   details.querySelector(".data-body")?.remove();

@@ -2,7 +2,24 @@
 
 import * as Plot from "@observablehq/plot";
 
-import { color, decades, domain, extent, h, memory, Motion, people, s, spread, ticks, textColor, textWidth, tickFormat, Tip, widthOf } from "./common";
+import {
+  color,
+  decades,
+  domain,
+  extent,
+  h,
+  memory,
+  Motion,
+  people,
+  s,
+  spread,
+  ticks,
+  textColor,
+  textWidth,
+  tickFormat,
+  Tip,
+  widthOf,
+} from "./common";
 import type { Data, Host, LinesView, Series } from "./types";
 
 interface Point {
@@ -27,7 +44,9 @@ function pointsOf(series: Series, logX: boolean, logY: boolean): Point[] {
   return series.x.flatMap((x, i) => {
     if (!usable(x, logX)) return [];
     const [y, low, high] = [series.y[i], series.low?.[i], series.high?.[i]];
-    return [{ x, y: usable(y, logY) ? y : null, low: usable(low, logY) ? low : null, high: usable(high, logY) ? high : null }];
+    return [
+      { x, y: usable(y, logY) ? y : null, low: usable(low, logY) ? low : null, high: usable(high, logY) ? high : null },
+    ];
   });
 }
 
@@ -45,9 +64,16 @@ export function draw(element: HTMLElement, view: LinesView, _host: Host): void {
   const width = widthOf(element);
   const [logX, logY] = [view.x?.log ?? false, view.y?.log ?? false];
   const lines = view.series.map((series) => ({ ...series, points: pointsOf(series, logX, logY) }));
-  const xs = extent(...lines.map((line) => line.points.map((point) => point.x)), view.marks?.map((mark) => mark.x));
+  const xs = extent(
+    ...lines.map((line) => line.points.map((point) => point.x)),
+    view.marks?.map((mark) => mark.x),
+  );
   const ys = extent(
-    ...lines.flatMap((line) => [line.points.map((p) => p.y), line.points.map((p) => p.low ?? null), line.points.map((p) => p.high ?? null)]),
+    ...lines.flatMap((line) => [
+      line.points.map((p) => p.y),
+      line.points.map((p) => p.low ?? null),
+      line.points.map((p) => p.high ?? null),
+    ]),
     view.marks?.map((mark) => mark.y),
   );
   const x = domain(view.x, xs, false);
@@ -63,17 +89,28 @@ export function draw(element: HTMLElement, view: LinesView, _host: Host): void {
 
 type Line = Series & { points: Point[] };
 
-function paint(state: State, view: LinesView, lines: Line[], width: number, x: [number, number], y: [number, number]): void {
+function paint(
+  state: State,
+  view: LinesView,
+  lines: Line[],
+  width: number,
+  x: [number, number],
+  y: [number, number],
+): void {
   const narrow = width < 460;
   const named = lines.filter((line) => line.name && line.points.some((point) => point.y !== null));
   const longest = Math.max(0, ...named.map((line) => textWidth(line.name)));
   const height = Math.round(Math.min(380, Math.max(190, width * (narrow ? 0.72 : 0.5))));
   const right = Math.min(longest + 16, width * 0.32);
-  const atEnds = named.length * 14 <= height - 40;
+  const written = new Map(named.map((line) => [line, wrapped(line.name, right - 6)]));
+  const rows = Math.max(1, ...[...written.values()].map((parts) => parts.length));
+  const atEnds = named.length * 13 * rows <= height - 40;
   const [logX, logY] = [view.x?.log ?? false, view.y?.log ?? false];
   const writeX = tickFormat(x[0], x[1], logX);
   const writeY = tickFormat(y[0], y[1], logY);
-  const most = Math.max(3, Math.round(height / 58));
+  const most = Math.max(3, Math.round(height / 75));
+  // Steps and epochs are counted: there is nothing between 5 and 6.
+  const whole = lines.every((line) => line.points.every((point) => Number.isInteger(point.x)));
   const yTicks = logY ? decades(y, Math.round(height / 36)) : ticks(y, most);
   const left = 12 + Math.max(...yTicks.map((value) => textWidth(writeY(value), 12)), 14);
   const marks: Plot.Markish[] = [
@@ -81,7 +118,14 @@ function paint(state: State, view: LinesView, lines: Line[], width: number, x: [
     y[0] < 0 && y[1] > 0 ? Plot.ruleY([0], { stroke: "var(--gray)", strokeOpacity: 0.7 }) : null,
     ...lines.map((line) =>
       line.low && line.high
-        ? Plot.areaY(line.points, { x: "x", y1: "low", y2: "high", fill: color(line.color), fillOpacity: 0.16, clip: true })
+        ? Plot.areaY(line.points, {
+            x: "x",
+            y1: "low",
+            y2: "high",
+            fill: color(line.color),
+            fillOpacity: 0.16,
+            clip: true,
+          })
         : null,
     ),
     ...lines.map((line) =>
@@ -106,7 +150,18 @@ function paint(state: State, view: LinesView, lines: Line[], width: number, x: [
     marginRight: atEnds ? right + 6 : 16,
     marginTop: 26,
     marginBottom: view.x?.label ? 38 : 26,
-    x: { type: logX ? "log" : "linear", domain: x, label: null, ticks: logX ? decades(x, Math.max(2, Math.round((width - left - right) / 80))) : ticks(x, Math.max(2, Math.round((width - left - right) / 95))), tickFormat: writeX, tickSize: 4 },
+    x: {
+      type: logX ? "log" : "linear",
+      domain: x,
+      label: null,
+      ticks: logX
+        ? decades(x, Math.max(2, Math.round((width - left - right) / 80)))
+        : ticks(x, Math.max(2, Math.round((width - left - right) / 95))).filter(
+            (tick) => !whole || Number.isInteger(tick),
+          ),
+      tickFormat: writeX,
+      tickSize: 4,
+    },
     y: { type: logY ? "log" : "linear", domain: y, label: null, ticks: yTicks, tickFormat: writeY, tickSize: 0 },
     marks,
   }) as SVGSVGElement & Plot.Plot;
@@ -118,17 +173,30 @@ function paint(state: State, view: LinesView, lines: Line[], width: number, x: [
   if (atEnds && named.length > 0) {
     const ends = named.map((line) => line.points.findLast((point) => point.y !== null)!);
     const wanted = ends.map((end) => Math.min(height - 30, Math.max(24, scaleY.apply(end.y))));
-    const placed = spread(wanted, 14, 20, height - 28);
+    const placed = spread(wanted, 1 + 13 * rows, 20, height - 28);
     named.forEach((line, i) => {
       const from = Math.min(scaleX.apply(ends[i]!.x), width - right - 6);
       const to = width - right;
       const moved = Math.abs(placed[i]! - wanted[i]!) > 5 || to - from > 14;
       if (moved && line.points.length > 1) {
-        svg.append(s("path", { d: `M${from + 2},${wanted[i]}L${to - 3},${placed[i]}`, class: "leader", style: `stroke:${color(line.color)}` }));
+        svg.append(
+          s("path", {
+            d: `M${from + 2},${wanted[i]}L${to - 3},${placed[i]}`,
+            class: "leader",
+            style: `stroke:${color(line.color)}`,
+          }),
+        );
       }
-      const room = right - 4;
-      const name = longest > room ? clipped(line.name, room) : line.name;
-      svg.append(s("text", { x: to, y: placed[i]!, dy: "0.35em", class: "line-name", style: `fill:${textColor(line.color)}` }, s("title", {}, line.name), name));
+      const parts = written.get(line)!;
+      const y = placed[i]! - (parts.length - 1) * 6.5;
+      svg.append(
+        s(
+          "text",
+          { x: to, y, dy: "0.35em", class: "line-name", style: `fill:${textColor(line.color)}` },
+          s("title", {}, line.name),
+          ...parts.map((part, k) => s("tspan", { x: to, dy: k ? 13 : undefined }, part)),
+        ),
+      );
     });
   }
   for (const mark of view.marks ?? []) {
@@ -138,7 +206,11 @@ function paint(state: State, view: LinesView, lines: Line[], width: number, x: [
     const below = py < 44;
     svg.append(
       s("circle", { cx: px, cy: py, r: 4.5, class: "mark" }),
-      s("text", { x: px + (end ? -8 : 8), y: py + (below ? 18 : -9), "text-anchor": end ? "end" : "start", class: "mark-name" }, mark.label),
+      s(
+        "text",
+        { x: px + (end ? -8 : 8), y: py + (below ? 18 : -9), "text-anchor": end ? "end" : "start", class: "mark-name" },
+        mark.label,
+      ),
     );
   }
   const cursor = s("g", { class: "cursor" });
@@ -165,7 +237,10 @@ function paint(state: State, view: LinesView, lines: Line[], width: number, x: [
       .sort((a, b) => b.point!.y! - a.point!.y!);
     for (const { line, point } of rows) {
       cursor.append(s("circle", { cx: px, cy: scaleY.apply(point!.y), r: 3.5, style: `fill:${color(line.color)}` }));
-      const range = typeof point!.low === "number" && typeof point!.high === "number" ? ` (${people(point!.low)} to ${people(point!.high)})` : "";
+      const range =
+        typeof point!.low === "number" && typeof point!.high === "number"
+          ? ` (${people(point!.low)} to ${people(point!.high)})`
+          : "";
       const name = h("span", {}, line.name);
       name.style.color = textColor(line.color);
       said.push(h("span", {}, name, ` ${people(point!.y, 4)}${range}`));
@@ -175,7 +250,8 @@ function paint(state: State, view: LinesView, lines: Line[], width: number, x: [
   state.plot.dataset.count = String(all.length);
   svg.addEventListener("pointermove", (event) => {
     if (event.pointerType === "touch" && event.buttons === 0) return;
-    const scaled = ((event.clientX - svg.getBoundingClientRect().left) * width) / (svg.getBoundingClientRect().width || width);
+    const scaled =
+      ((event.clientX - svg.getBoundingClientRect().left) * width) / (svg.getBoundingClientRect().width || width);
     const value = scaleX.invert!(scaled) as number;
     state.at = nearest(all, value);
     state.show();
@@ -189,6 +265,15 @@ function nearest(sorted: number[], value: number): number | null {
     if (best === null || Math.abs(candidate - value) < Math.abs(sorted[best]! - value)) best = i;
   });
   return best;
+}
+
+/** A name in at most two lines; what is longer still ends in dots. */
+function wrapped(name: string, room: number): string[] {
+  if (textWidth(name) * 1.06 <= room) return [name];
+  const words = name.split(" ");
+  let first = words.shift()!;
+  while (words.length && textWidth(`${first} ${words[0]}`) * 1.06 <= room) first += ` ${words.shift()}`;
+  return [clipped(first, room), ...(words.length ? [clipped(words.join(" "), room)] : [])];
 }
 
 function clipped(name: string, room: number): string {
@@ -209,7 +294,13 @@ function crowded(plot: HTMLElement, lines: Line[]): void {
 }
 
 /** What the axes count: upwards at the top left, to the right at the bottom right. */
-export function axisNames(svg: SVGElement, x: string | undefined, y: string | undefined, right: number, height: number): void {
+export function axisNames(
+  svg: SVGElement,
+  x: string | undefined,
+  y: string | undefined,
+  right: number,
+  height: number,
+): void {
   if (y) svg.append(s("text", { x: 2, y: 12, class: "axis-name" }, `↑ ${y}`));
   if (x) svg.append(s("text", { x: right, y: height - 5, "text-anchor": "end", class: "axis-name" }, `${x} →`));
 }
@@ -249,7 +340,12 @@ export function data(view: LinesView): Data {
   return {
     columns: ["line", view.x?.label || "x", view.y?.label || "y", ...(spreads ? ["low", "high"] : [])],
     rows: view.series.flatMap((series) =>
-      series.x.map((x, i) => [series.name, x, series.y[i] ?? null, ...(spreads ? [series.low?.[i] ?? null, series.high?.[i] ?? null] : [])]),
+      series.x.map((x, i) => [
+        series.name,
+        x,
+        series.y[i] ?? null,
+        ...(spreads ? [series.low?.[i] ?? null, series.high?.[i] ?? null] : []),
+      ]),
     ),
   };
 }

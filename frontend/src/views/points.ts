@@ -2,7 +2,23 @@
 
 import * as Plot from "@observablehq/plot";
 
-import { color, decades, domain, extent, h, key, memory, Motion, people, s, textWidth, ticks, tickFormat, Tip, widthOf } from "./common";
+import {
+  color,
+  decades,
+  domain,
+  extent,
+  h,
+  key,
+  memory,
+  Motion,
+  people,
+  s,
+  textWidth,
+  ticks,
+  tickFormat,
+  Tip,
+  widthOf,
+} from "./common";
 import { axisNames } from "./lines";
 import type { Axis, Cloud, Data, Host, PointsView } from "./types";
 
@@ -31,7 +47,13 @@ export function placesOf(clouds: Cloud[], logX = false, logY = false): Place[] {
   return clouds.flatMap((cloud, k) =>
     cloud.x.flatMap((x, i) => {
       const y = cloud.y[i];
-      const fits = typeof x === "number" && typeof y === "number" && Number.isFinite(x) && Number.isFinite(y) && (!logX || x > 0) && (!logY || y > 0);
+      const fits =
+        typeof x === "number" &&
+        typeof y === "number" &&
+        Number.isFinite(x) &&
+        Number.isFinite(y) &&
+        (!logX || x > 0) &&
+        (!logY || y > 0);
       return fits ? [{ x, y, cloud: k, i }] : [];
     }),
   );
@@ -43,13 +65,27 @@ export function draw(element: HTMLElement, view: PointsView, host: Host): void {
     const plot = h("div", { class: "plot", tabIndex: 0, role: "group", "aria-roledescription": "plot" });
     const tip = new Tip();
     element.append(names, plot, tip.element);
-    const made: State = { motion: new Motion(), plot, tip, names, at: null, list: [], pixel: () => [0, 0], view, host, cursor: null };
+    const made: State = {
+      motion: new Motion(),
+      plot,
+      tip,
+      names,
+      at: null,
+      list: [],
+      pixel: () => [0, 0],
+      view,
+      host,
+      cursor: null,
+    };
     listen(made);
     return made;
   });
   state.view = view;
   state.host = host;
-  state.plot.setAttribute("aria-label", `${view.title || "Points"}. Arrows go from point to point${view.select ? ", Enter chooses" : ""}.`);
+  state.plot.setAttribute(
+    "aria-label",
+    `${view.title || "Points"}. Arrows go from point to point${view.select ? ", Enter chooses" : ""}.`,
+  );
   state.plot.classList.toggle("selectable", Boolean(view.select));
   state.list = placesOf(view.clouds, view.x?.log, view.y?.log);
   const names = (view.clouds.length > 1 ? key(view.clouds) : null) ?? h("div");
@@ -64,7 +100,9 @@ export function draw(element: HTMLElement, view: PointsView, host: Host): void {
   let height = Math.round(Math.min(width * 0.72, 440));
   if (equal) {
     const inner = width - left - right;
-    height = Math.round(Math.min(Math.max(((y[1] - y[0]) / (x[1] - x[0])) * inner + top + bottom, 200), Math.min(480, width * 1.05)));
+    height = Math.round(
+      Math.min(Math.max(((y[1] - y[0]) / (x[1] - x[0])) * inner + top + bottom, 200), Math.min(480, width * 1.05)),
+    );
     // What does not fill the frame gets more of the plane, so that one unit stays one unit.
     const unit = Math.max((x[1] - x[0]) / inner, (y[1] - y[0]) / (height - top - bottom));
     x = widened(x, unit * inner);
@@ -73,7 +111,12 @@ export function draw(element: HTMLElement, view: PointsView, host: Host): void {
   const logs = [view.x?.log ?? false, view.y?.log ?? false] as const;
   const goal = [...x, ...y].map((value, i) => (logs[i < 2 ? 0 : 1] ? Math.log(value) : value));
   state.motion.to(goal, (now) => {
-    const ends = now.map((value, i) => (logs[i < 2 ? 0 : 1] ? Math.exp(value) : value)) as [number, number, number, number];
+    const ends = now.map((value, i) => (logs[i < 2 ? 0 : 1] ? Math.exp(value) : value)) as [
+      number,
+      number,
+      number,
+      number,
+    ];
     paint(state, width, height, [ends[0], ends[1]], [ends[2], ends[3]], [left, right, top, bottom]);
   });
 }
@@ -89,7 +132,14 @@ function widened([low, high]: [number, number], span: number): [number, number] 
   return [low - room, high + room];
 }
 
-function paint(state: State, width: number, height: number, x: [number, number], y: [number, number], margins: [number, number, number, number]): void {
+function paint(
+  state: State,
+  width: number,
+  height: number,
+  x: [number, number],
+  y: [number, number],
+  margins: [number, number, number, number],
+): void {
   const { view } = state;
   const [logX, logY] = [view.x?.log ?? false, view.y?.log ?? false];
   const yTicks = logY ? decades(y, Math.round(height / 50)) : ticks(y, Math.max(3, Math.round(height / 70)));
@@ -101,9 +151,30 @@ function paint(state: State, width: number, height: number, x: [number, number],
     marginRight: margins[1],
     marginTop: margins[2],
     marginBottom: margins[3],
-    x: { type: logX ? "log" : "linear", domain: x, label: null, ticks: xTicks, tickFormat: tickFormat(x[0], x[1], logX), tickSize: 0 },
-    y: { type: logY ? "log" : "linear", domain: y, label: null, ticks: yTicks, tickFormat: tickFormat(y[0], y[1], logY), tickSize: 0 },
-    marks: [Plot.gridY({ ticks: yTicks, stroke: "var(--rule)", strokeOpacity: 1 }), Plot.gridX({ ticks: xTicks, stroke: "var(--rule)", strokeOpacity: 1 }), ...dots(view.clouds, state.list.filter((place) => inside(place, x, y)))],
+    x: {
+      type: logX ? "log" : "linear",
+      domain: x,
+      label: null,
+      ticks: xTicks,
+      tickFormat: tickFormat(x[0], x[1], logX),
+      tickSize: 0,
+    },
+    y: {
+      type: logY ? "log" : "linear",
+      domain: y,
+      label: null,
+      ticks: yTicks,
+      tickFormat: tickFormat(y[0], y[1], logY),
+      tickSize: 0,
+    },
+    marks: [
+      Plot.gridY({ ticks: yTicks, stroke: "var(--rule)", strokeOpacity: 1 }),
+      Plot.gridX({ ticks: xTicks, stroke: "var(--rule)", strokeOpacity: 1 }),
+      ...dots(
+        view.clouds,
+        state.list.filter((place) => inside(place, x, y)),
+      ),
+    ],
   }) as SVGSVGElement & Plot.Plot;
   svg.setAttribute("aria-hidden", "true");
   axisNames(svg, view.x?.label, view.y?.label, width - margins[1], height);
@@ -150,7 +221,14 @@ export function dots(clouds: Cloud[], list: Place[], edge = "var(--paper)"): Plo
 }
 
 /** Names of points where there is room; the others answer when pointed at. */
-export function labels(svg: SVGElement, clouds: Cloud[], list: Place[], pixel: (place: Place) => [number, number], width: number, height: number): void {
+export function labels(
+  svg: SVGElement,
+  clouds: Cloud[],
+  list: Place[],
+  pixel: (place: Place) => [number, number],
+  width: number,
+  height: number,
+): void {
   const taken: [number, number, number, number][] = [];
   for (const place of list) {
     const cloud = clouds[place.cloud]!;
@@ -160,9 +238,21 @@ export function labels(svg: SVGElement, clouds: Cloud[], list: Place[], pixel: (
     const wide = textWidth(label, 11.5);
     const end = px + wide + 10 > width;
     const box: [number, number, number, number] = [end ? px - wide - 8 : px + 6, py - 8, wide + 4, 15];
-    if (py < 8 || py > height - 20 || px < 0 || taken.some(([l, t, w, b]) => box[0] < l + w && l < box[0] + box[2] && box[1] < t + b && t < box[1] + box[3])) continue;
+    if (
+      py < 8 ||
+      py > height - 20 ||
+      px < 0 ||
+      taken.some(([l, t, w, b]) => box[0] < l + w && l < box[0] + box[2] && box[1] < t + b && t < box[1] + box[3])
+    )
+      continue;
     taken.push(box);
-    svg.append(s("text", { x: end ? px - 7 : px + 7, y: py, dy: "0.35em", "text-anchor": end ? "end" : "start", class: "point-name" }, label));
+    svg.append(
+      s(
+        "text",
+        { x: end ? px - 7 : px + 7, y: py, dy: "0.35em", "text-anchor": end ? "end" : "start", class: "point-name" },
+        label,
+      ),
+    );
   }
 }
 
@@ -178,9 +268,16 @@ function readOut(state: State): void {
   state.cursor.setAttribute("cy", String(py));
   state.cursor.setAttribute("r", String((cloud.size ?? 3) + 4));
   const name = cloud.labels?.[place.i] ?? (cloud.name ? `${cloud.name} ${place.i}` : String(place.i));
-  const axis = (word: string | undefined, letter: string, value: number): string => `${word || letter} ${people(value)}`;
+  const axis = (word: string | undefined, letter: string, value: number): string =>
+    `${word || letter} ${people(value)}`;
   const box = state.plot;
-  state.tip.show(px, py + box.offsetTop, box, name, `${axis(state.view.x?.label, "x", place.x)} · ${axis(state.view.y?.label, "y", place.y)}`);
+  state.tip.show(
+    px,
+    py + box.offsetTop,
+    box,
+    name,
+    `${axis(state.view.x?.label, "x", place.x)} · ${axis(state.view.y?.label, "y", place.y)}`,
+  );
 }
 
 function listen(state: State): void {
@@ -223,7 +320,7 @@ function listen(state: State): void {
     else if (event.key === "Home") state.at = 0;
     else if (event.key === "End") state.at = last;
     else if ((event.key === "Enter" || event.key === " ") && state.view.select) choose();
-    else if (event.key.startsWith("Arrow")) state.at = state.at === null ? 0 : step(state, event.key) ?? state.at;
+    else if (event.key.startsWith("Arrow")) state.at = state.at === null ? 0 : (step(state, event.key) ?? state.at);
     else return;
     event.preventDefault();
     readOut(state);
@@ -251,6 +348,8 @@ export function data(view: PointsView): Data {
   const named = view.clouds.some((cloud) => cloud.labels?.length);
   return {
     columns: ["set", ...(named ? ["name"] : []), view.x?.label || "x", view.y?.label || "y"],
-    rows: view.clouds.flatMap((cloud) => cloud.x.map((x, i) => [cloud.name, ...(named ? [cloud.labels?.[i] ?? ""] : []), x, cloud.y[i] ?? null])),
+    rows: view.clouds.flatMap((cloud) =>
+      cloud.x.map((x, i) => [cloud.name, ...(named ? [cloud.labels?.[i] ?? ""] : []), x, cloud.y[i] ?? null]),
+    ),
   };
 }

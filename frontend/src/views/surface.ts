@@ -45,13 +45,31 @@ export function draw(element: HTMLElement, view: SurfaceView, _host: Host): void
 
 function make(element: HTMLElement, view: SurfaceView): State {
   const range = (label: string, low: number, high: number, value: number): HTMLInputElement =>
-    h("input", { type: "range", min: String(low), max: String(high), step: "1", value: String(value), "aria-label": label });
+    h("input", {
+      type: "range",
+      min: String(low),
+      max: String(high),
+      step: "1",
+      value: String(value),
+      "aria-label": label,
+    });
   const turn = range("turn, degrees", -180, 180, 35);
   const tilt = range("tilt, degrees", 5, 89, 32);
   const words = h("p", { class: "view-note" });
-  const box = h("div", { class: "depth", tabIndex: 0, role: "group", "aria-roledescription": "landscape", "aria-label": `${view.title || "Surface"}. Arrows turn it.` });
+  const box = h("div", {
+    class: "depth",
+    tabIndex: 0,
+    role: "group",
+    "aria-roledescription": "landscape",
+    "aria-label": `${view.title || "Surface"}. Arrows turn it.`,
+  });
   const legend = h("div");
-  element.append(box, h("div", { class: "turning" }, h("label", {}, "turn", turn), h("label", {}, "tilt", tilt)), legend, words);
+  element.append(
+    box,
+    h("div", { class: "turning" }, h("label", {}, "turn", turn), h("label", {}, "tilt", tilt)),
+    legend,
+    words,
+  );
   const state: State = { box, words, legend, turn, tilt, scene: null, loading: false, broken: false, view, width: 0 };
   const nudge = (input: HTMLInputElement, by: number): void => {
     let value = Number(input.value) + by;
@@ -61,7 +79,12 @@ function make(element: HTMLElement, view: SurfaceView): State {
   };
   for (const input of [turn, tilt]) input.addEventListener("input", () => state.scene?.render());
   box.addEventListener("keydown", (event) => {
-    const moves: Record<string, [HTMLInputElement, number]> = { ArrowRight: [turn, 6], ArrowLeft: [turn, -6], ArrowUp: [tilt, 4], ArrowDown: [tilt, -4] };
+    const moves: Record<string, [HTMLInputElement, number]> = {
+      ArrowRight: [turn, 6],
+      ArrowLeft: [turn, -6],
+      ArrowUp: [tilt, 4],
+      ArrowDown: [tilt, -4],
+    };
     const move = moves[event.key];
     if (!move) return;
     event.preventDefault();
@@ -125,14 +148,22 @@ class Scene {
     const [low, high] = extent(...view.values) ?? [0, 1];
     const scale = shade("sequential", low, high);
     const up = (z: number): number => (Math.min(1, Math.max(0, (z - low) / (high - low || 1))) - 0.5) * 2 * HEIGHT;
-    const across = (value: number, axis: Axis, count: number): number => ((value - (axis.low ?? 0)) / ((axis.high ?? count - 1) - (axis.low ?? 0) || 1)) * 2 - 1;
+    const across = (value: number, axis: Axis, count: number): number =>
+      ((value - (axis.low ?? 0)) / ((axis.high ?? count - 1) - (axis.low ?? 0) || 1)) * 2 - 1;
 
     let geometry = this.mesh?.geometry as Three.PlaneGeometry | undefined;
-    if (!geometry || geometry.parameters.widthSegments !== columns - 1 || geometry.parameters.heightSegments !== rows - 1) {
+    if (
+      !geometry ||
+      geometry.parameters.widthSegments !== columns - 1 ||
+      geometry.parameters.heightSegments !== rows - 1
+    ) {
       if (this.mesh) this.drop(this.mesh);
       geometry = new three.PlaneGeometry(2, 2, columns - 1, rows - 1);
       geometry.setAttribute("color", new three.BufferAttribute(new Float32Array(rows * columns * 3), 3));
-      this.mesh = new three.Mesh(geometry, new three.MeshLambertMaterial({ vertexColors: true, side: three.DoubleSide }));
+      this.mesh = new three.Mesh(
+        geometry,
+        new three.MeshLambertMaterial({ vertexColors: true, side: three.DoubleSide }),
+      );
       this.scene.add(this.mesh);
     }
     const position = geometry.getAttribute("position");
@@ -155,20 +186,36 @@ class Scene {
 
     const floor = -HEIGHT;
     const corners = [[-1, 1], [1, 1], [1, -1], [-1, -1], [-1, 1]].map(([x, z]) => new three.Vector3(x, floor, z)); // prettier-ignore
-    const frame = new three.Line(new three.BufferGeometry().setFromPoints(corners), new three.LineBasicMaterial({ color: 0x8a8f98 }));
+    const frame = new three.Line(
+      new three.BufferGeometry().setFromPoints(corners),
+      new three.LineBasicMaterial({ color: 0x8a8f98 }),
+    );
     this.add(frame);
-    const path = (view.path ?? []).filter((point) => point.length >= 3 && point.every((value) => value !== null && Number.isFinite(value)));
+    const path = (view.path ?? []).filter(
+      (point) => point.length >= 3 && point.every((value) => value !== null && Number.isFinite(value)),
+    );
     if (path.length > 0) {
-      const spots = path.map(([x, y, z]) => new three.Vector3(across(x!, view.x, columns), up(z!) + 0.02, -across(y!, view.y, rows)));
+      const spots = path.map(
+        ([x, y, z]) => new three.Vector3(across(x!, view.x, columns), up(z!) + 0.02, -across(y!, view.y, rows)),
+      );
       const inside = spots.filter((spot) => Math.abs(spot.x) <= 1.001 && Math.abs(spot.z) <= 1.001);
       const material = new three.MeshBasicMaterial({ color: 0xe8541a });
       if (inside.length > 1) {
-        const tube = new three.TubeGeometry(new three.CatmullRomCurve3(inside, false, "catmullrom", 0), Math.min(600, inside.length * 6), 0.014, 6);
+        const tube = new three.TubeGeometry(
+          new three.CatmullRomCurve3(inside, false, "catmullrom", 0),
+          Math.min(600, inside.length * 6),
+          0.014,
+          6,
+        );
         this.add(new three.Mesh(tube, material));
       }
-      for (const spot of inside.length > 60 ? inside.slice(-1) : inside) this.add(this.ball(spot, spot === inside.at(-1) ? 0.045 : 0.024, material));
+      for (const spot of inside.length > 60 ? inside.slice(-1) : inside)
+        this.add(this.ball(spot, spot === inside.at(-1) ? 0.045 : 0.024, material));
     }
-    const ends = (axis: Axis, count: number): [string, string] => [people(axis.low ?? 0), people(axis.high ?? count - 1)];
+    const ends = (axis: Axis, count: number): [string, string] => [
+      people(axis.low ?? 0),
+      people(axis.high ?? count - 1),
+    ];
     const [x, y] = [ends(view.x, columns), ends(view.y, rows)];
     const words = [x[0], view.x.label || "x", x[1], y[0], view.y.label || "y", y[1]];
     words.forEach((word, i) => (this.names[i]!.textContent = word));
@@ -180,9 +227,15 @@ class Scene {
     if (this.pending) return;
     this.pending = requestAnimationFrame(() => {
       this.pending = 0;
-      const [turn, tilt] = [Number(this.state.turn.value), Number(this.state.tilt.value)].map((degrees) => (degrees * Math.PI) / 180) as [number, number];
+      const [turn, tilt] = [Number(this.state.turn.value), Number(this.state.tilt.value)].map(
+        (degrees) => (degrees * Math.PI) / 180,
+      ) as [number, number];
       const far = this.size[0] < 420 ? 5.1 : 4.5;
-      this.camera.position.set(far * Math.cos(tilt) * Math.sin(turn), far * Math.sin(tilt), far * Math.cos(tilt) * Math.cos(turn));
+      this.camera.position.set(
+        far * Math.cos(tilt) * Math.sin(turn),
+        far * Math.sin(tilt),
+        far * Math.cos(tilt) * Math.cos(turn),
+      );
       this.camera.lookAt(0, -0.08, 0);
       this.renderer.render(this.scene, this.camera);
       // The axes' words stand at the two sides of the floor that are nearer.

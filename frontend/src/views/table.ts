@@ -12,9 +12,19 @@ export function draw(element: HTMLElement, view: TableView, _host: Host): void {
   box.setAttribute("aria-label", view.title || view.summary || "Table");
   const flush = new Set(view.numbers ?? []);
   const strong = new Set(view.highlight ?? []);
-  const head = h("tr", {}, ...view.columns.map((name, j) => h("th", { scope: "col", class: flush.has(j) ? "number" : "" }, name)));
+  const head = h(
+    "tr",
+    {},
+    ...view.columns.map((name, j) =>
+      h(name ? "th" : "td", { scope: name ? "col" : undefined, class: flush.has(j) ? "number" : "" }, name),
+    ),
+  );
   const body = view.rows.map((row, i) =>
-    h("tr", { class: strong.has(i) ? "highlight" : "" }, ...row.map((value, j) => h("td", { class: flush.has(j) ? "number" : "" }, people(value, 4)))),
+    h(
+      "tr",
+      { class: strong.has(i) ? "highlight" : "" },
+      ...row.map((value, j) => h("td", { class: flush.has(j) ? "number" : "" }, people(value, 4))),
+    ),
   );
   const at = box.scrollLeft;
   box.replaceChildren(h("table", {}, h("thead", {}, head), h("tbody", {}, ...body)));
@@ -22,5 +32,10 @@ export function draw(element: HTMLElement, view: TableView, _host: Host): void {
 }
 
 export function data(view: TableView): Data {
-  return { columns: view.columns, rows: view.rows.map((row) => row.map((value) => (typeof value === "number" || value === null ? value : String(value)))) };
+  return {
+    columns: view.columns,
+    rows: view.rows.map((row) =>
+      row.map((value) => (typeof value === "number" || value === null ? value : String(value))),
+    ),
+  };
 }

@@ -10,7 +10,12 @@ export function draw(element: HTMLElement, view: TextView, _host: Host): void {
     return { made };
   }).made;
   box.className = `words${view.code ? " code" : ""}${view.tone ? ` tone-${view.tone}` : ""}`;
-  const body = h(view.code ? "pre" : "p", {}, view.prompt ? h("span", { class: "prompt" }, view.prompt) : null, view.text);
+  const body = h(
+    view.code ? "pre" : "p",
+    {},
+    view.prompt ? h("span", { class: "prompt" }, view.prompt) : null,
+    view.text,
+  );
   if (view.code) {
     body.tabIndex = 0; // long lines scroll, and keys must reach them
     body.setAttribute("role", "region");

@@ -41,7 +41,8 @@ export function draw(element: HTMLElement, view: TokensView, host: Host): void {
   state.box.classList.toggle("linked", links.length > 0);
   const interactive = Boolean(view.select) || links.length > 0 || view.tokens.some((token) => token.note);
   state.list.setAttribute("role", view.select ? "group" : "list");
-  if (interactive) state.list.setAttribute("aria-label", `${view.title || "Tokens"}${view.select ? ": choose one" : ""}`);
+  if (interactive)
+    state.list.setAttribute("aria-label", `${view.title || "Tokens"}${view.select ? ": choose one" : ""}`);
   while (state.list.children.length > view.tokens.length) state.list.lastChild!.remove();
   view.tokens.forEach((token, i) => piece(state, token, i, interactive));
   if (interactive) tabStop([...state.list.querySelectorAll<HTMLElement>(".piece")], view.selected);
@@ -52,7 +53,10 @@ export function draw(element: HTMLElement, view: TokensView, host: Host): void {
 /** White space that counts is made visible; a space within text stays one. */
 function visible(text: string): string {
   if (text === "") return "∅";
-  return text.replace(/\n/g, "⏎").replace(/\t/g, "⇥").replace(/^ +$/, (spaces) => "␣".repeat(spaces.length));
+  return text
+    .replace(/\n/g, "⏎")
+    .replace(/\t/g, "⇥")
+    .replace(/^ +$/, (spaces) => "␣".repeat(spaces.length));
 }
 
 function piece(state: State, token: Token, i: number, interactive: boolean): void {
@@ -102,10 +106,15 @@ function look(state: State, i: number | null): void {
   const shown = own.length || i === null ? own : links.filter((link) => link.target === i);
   state.arcs.classList.toggle("alone", i !== null && shown.length > 0);
   for (const path of state.arcs.children) {
-    path.classList.toggle("on", shown.some((link) => path.getAttribute("data-link") === `${link.source}-${link.target}`));
+    path.classList.toggle(
+      "on",
+      shown.some((link) => path.getAttribute("data-link") === `${link.source}-${link.target}`),
+    );
   }
   const related = new Set(shown.flatMap((link) => (link.weight > FAINT ? [link.source, link.target] : [])));
-  [...state.list.children].forEach((cell, at) => cell.classList.toggle("aside", i !== null && shown.length > 0 && at !== i && !related.has(at)));
+  [...state.list.children].forEach((cell, at) =>
+    cell.classList.toggle("aside", i !== null && shown.length > 0 && at !== i && !related.has(at)),
+  );
   const token = i === null ? undefined : view.tokens[i];
   const words = token
     ? [
@@ -113,7 +122,10 @@ function look(state: State, i: number | null): void {
         ...shown
           .toSorted((a, b) => b.weight - a.weight)
           .slice(0, 3)
-          .map((link) => `${visible(view.tokens[link.source]?.text ?? "").trim()} → ${visible(view.tokens[link.target]?.text ?? "").trim()} ${people(link.weight, 2)}`),
+          .map(
+            (link) =>
+              `${visible(view.tokens[link.source]?.text ?? "").trim()} → ${visible(view.tokens[link.target]?.text ?? "").trim()} ${people(link.weight, 2)}`,
+          ),
       ].filter(Boolean)
     : [];
   const text = token && words.length ? `“${visible(token.text).trim()}”: ${words.join(" · ")}` : "";
@@ -128,7 +140,9 @@ function arcsOf(state: State, links: Link[], upright: boolean): void {
   state.arcs.toggleAttribute("hidden", links.length === 0);
   state.arcs.style.display = links.length ? "" : "none";
   if (!links.length) return state.arcs.replaceChildren();
-  const middle = cells.map((cell) => (upright ? cell.offsetTop + cell.offsetHeight / 2 : cell.offsetLeft + cell.offsetWidth / 2));
+  const middle = cells.map((cell) =>
+    upright ? cell.offsetTop + cell.offsetHeight / 2 : cell.offsetLeft + cell.offsetWidth / 2,
+  );
   const furthest = Math.max(1, ...drawn.map((link) => Math.abs(middle[link.source]! - middle[link.target]!)));
   const depth = upright ? 84 : Math.min(150, Math.max(36, furthest * 0.32));
   const inner = state.list.parentElement!;
@@ -136,12 +150,16 @@ function arcsOf(state: State, links: Link[], upright: boolean): void {
   inner.style.paddingLeft = upright ? "96px" : "0";
   // Measured again: the padding has moved the column.
   const base = upright ? 94 : depth + 10;
-  const place = cells.map((cell) => (upright ? cell.offsetTop + cell.offsetHeight / 2 : cell.offsetLeft + cell.offsetWidth / 2));
+  const place = cells.map((cell) =>
+    upright ? cell.offsetTop + cell.offsetHeight / 2 : cell.offsetLeft + cell.offsetWidth / 2,
+  );
   const paths = drawn.map((link) => {
     const [from, to] = [place[link.source]!, place[link.target]!];
     const rise = link.source === link.target ? 16 : Math.max(14, depth * Math.sqrt(Math.abs(from - to) / furthest));
     const [a, b] = link.source === link.target ? [from - 6, from + 6] : [from, to];
-    const d = upright ? `M${base},${a}C${base - rise * 1.25},${a} ${base - rise * 1.25},${b} ${base},${b}` : `M${a},${base}C${a},${base - rise * 1.25} ${b},${base - rise * 1.25} ${b},${base}`;
+    const d = upright
+      ? `M${base},${a}C${base - rise * 1.25},${a} ${base - rise * 1.25},${b} ${base},${b}`
+      : `M${a},${base}C${a},${base - rise * 1.25} ${b},${base - rise * 1.25} ${b},${base}`;
     const weight = Math.min(1, link.weight);
     return s("path", {
       d,
@@ -158,8 +176,15 @@ export function data(view: TokensView): Data {
   if (view.links?.length) {
     return {
       columns: ["from", "to", "weight"],
-      rows: view.links.map((link) => [view.tokens[link.source]?.text ?? link.source, view.tokens[link.target]?.text ?? link.target, link.weight]),
+      rows: view.links.map((link) => [
+        view.tokens[link.source]?.text ?? link.source,
+        view.tokens[link.target]?.text ?? link.target,
+        link.weight,
+      ]),
     };
   }
-  return { columns: ["token", "weight", "note"], rows: view.tokens.map((token) => [token.text, token.weight ?? 0, token.note ?? ""]) };
+  return {
+    columns: ["token", "weight", "note"],
+    rows: view.tokens.map((token) => [token.text, token.weight ?? 0, token.note ?? ""]),
+  };
 }

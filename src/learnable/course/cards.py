@@ -71,9 +71,9 @@ def _read(stem: str, file: Path, changed: int) -> tuple[Flash, ...]:
 
 
 def read_cards(stem: str, text: str) -> tuple[Flash, ...]:
-    """The cards in the text of a cards.toml.
+    r"""The cards in the text of a cards.toml.
 
-    >>> read_cards("lenet", '[[card]]\\nid = "why"\\nfront = "Why?"\\nback = "Because."')[0].id
+    >>> read_cards("lenet", '[[card]]\nid = "why"\nfront = "Why?"\nback = "Because."')[0].id
     'why'
 
     Raises:
@@ -332,3 +332,12 @@ def summary(progress: Progress, stem: str | None = None, everything: bool = Fals
         "cards": [to_json(one, now) for one in found], "due": sum(one.due for one in found),
         "new_left": new_left(progress), "new_a_day": NEW_A_DAY, "next": moment(upcoming(progress, stem)),
     }  # fmt: skip
+
+
+def recorded(stem: str) -> dict[str, Any]:
+    """A lesson's cards for a static page, where they are turned and nothing is remembered."""
+    title = catalog.find(stem).title
+    return {"cards": [
+        {"stem": stem, "title": title, "id": flash.id, "front": html(flash.front), "back": html(flash.back), "reviews": 0, "intervals": []}
+        for flash in lesson_cards(stem)
+    ]}  # fmt: skip

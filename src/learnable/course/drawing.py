@@ -48,7 +48,9 @@ def draw(views: Sequence[View | dict[str, Any]], title: str = "") -> Drawn:
     figure = Figure(figsize=(WIDTH, sum(heights) + 0.3), layout="constrained")
     if title:
         figure.suptitle(title, fontsize=11)
-    for part, view in zip(figure.subfigures(len(shown), 1, height_ratios=heights, squeeze=False)[:, 0], shown, strict=True):
+    for part, view in zip(
+        figure.subfigures(len(shown), 1, height_ratios=heights, squeeze=False)[:, 0], shown, strict=True
+    ):
         if view["title"]:
             part.suptitle(view["title"], fontsize=10)
         DRAWERS[view["kind"]](part, view)
@@ -90,11 +92,22 @@ def lines(part: Any, view: dict[str, Any]) -> None:
         x, y = numbers(row["x"]), numbers(row["y"])
         axes.plot(x, y, color=color(row["color"]), linestyle="--" if row["dashed"] else "-", linewidth=1.4)
         if row["low"] is not None:
-            axes.fill_between(x, numbers(row["low"]), numbers(row["high"]), color=color(row["color"]), alpha=0.18, linewidth=0)
+            axes.fill_between(
+                x, numbers(row["low"]), numbers(row["high"]), color=color(row["color"]), alpha=0.18, linewidth=0
+            )
         if len(x):
-            axes.annotate(row["name"], (x[-1], y[-1]), color=color(row["color"]), fontsize=8, xytext=(4, 0), textcoords="offset points")
+            axes.annotate(
+                row["name"],
+                (x[-1], y[-1]),
+                color=color(row["color"]),
+                fontsize=8,
+                xytext=(4, 0),
+                textcoords="offset points",
+            )
     for mark in view["marks"]:
-        axes.annotate(mark["label"], (mark["x"], mark["y"]), fontsize=8, xytext=(-4, 8), textcoords="offset points", ha="right")
+        axes.annotate(
+            mark["label"], (mark["x"], mark["y"]), fontsize=8, xytext=(-4, 8), textcoords="offset points", ha="right"
+        )
     dress(axes, view, "x", "y")
 
 
@@ -110,7 +123,9 @@ def bars(part: Any, view: dict[str, Any]) -> None:
         axes.errorbar(range(len(values)), values, yerr=spread, fmt="none", ecolor="black", linewidth=1)
     if view["reference"] is not None:
         axes.axhline(view["reference"], color=color("gray"), linewidth=1)
-        axes.annotate(view["reference_label"], (0, view["reference"]), fontsize=8, xytext=(0, 3), textcoords="offset points")
+        axes.annotate(
+            view["reference_label"], (0, view["reference"]), fontsize=8, xytext=(0, 3), textcoords="offset points"
+        )
     dress(axes, view, "y")
 
 
@@ -118,12 +133,19 @@ def heatmap(part: Any, view: dict[str, Any]) -> None:
     axes = part.subplots()
     values = numbers(view["values"])
     low, high = limits(values, view)
-    image = axes.imshow(values, cmap=MAPS[view["scale"]], vmin=low, vmax=high, aspect="auto" if values.size > 900 else "equal")
+    image = axes.imshow(
+        values, cmap=MAPS[view["scale"]], vmin=low, vmax=high, aspect="auto" if values.size > 900 else "equal"
+    )
     part.colorbar(image, ax=axes, shrink=0.8)
     if view["rows"]:
         axes.set_yticks(range(len(view["rows"])), view["rows"], fontsize=8)
     if view["columns"]:
-        axes.set_xticks(range(len(view["columns"])), view["columns"], fontsize=8, rotation=45 if len(str(view["columns"])) > 60 else 0)
+        axes.set_xticks(
+            range(len(view["columns"])),
+            view["columns"],
+            fontsize=8,
+            rotation=45 if len(str(view["columns"])) > 60 else 0,
+        )
     axes.set_xlabel(view["column_label"])
     axes.set_ylabel(view["row_label"])
     if view["digits"] is not None:
@@ -138,7 +160,9 @@ def limits(values: Any, view: dict[str, Any]) -> tuple[float, float]:
     import numpy as np
 
     finite = values[np.isfinite(values)]
-    low = view["low"] if view["low"] is not None else float(finite.min(initial=0.0) if not finite.size else finite.min())
+    low = (
+        view["low"] if view["low"] is not None else float(finite.min(initial=0.0) if not finite.size else finite.min())
+    )
     high = view["high"] if view["high"] is not None else float(finite.max() if finite.size else 1.0)
     if view["scale"] == "diverging":
         middle = view.get("middle") or 0.0
@@ -167,10 +191,23 @@ def tokens(part: Any, view: dict[str, Any]) -> None:
     count = len(view["tokens"])
     for at, token in enumerate(view["tokens"]):
         shade = {"facecolor": color(token["color"]), "alpha": 0.08 + 0.6 * (token["weight"] or 0), "linewidth": 0}
-        axes.text((at % 16) + 0.5, -(at // 16), token["text"].replace("\n", "⏎"), ha="center", va="center", fontsize=8, bbox=shade)
+        axes.text(
+            (at % 16) + 0.5,
+            -(at // 16),
+            token["text"].replace("\n", "⏎"),
+            ha="center",
+            va="center",
+            fontsize=8,
+            bbox=shade,
+        )
     for link in view["links"]:
         if count <= 16 and link["weight"] > 0.02:
-            style = {"arrowstyle": "-", "connectionstyle": "arc3,rad=-0.4", "linewidth": 3 * link["weight"], "alpha": 0.6}
+            style = {
+                "arrowstyle": "-",
+                "connectionstyle": "arc3,rad=-0.4",
+                "linewidth": 3 * link["weight"],
+                "alpha": 0.6,
+            }
             axes.annotate("", (link["target"] + 0.5, 0.15), (link["source"] + 0.5, 0.15), arrowprops=style)
     axes.set_xlim(0, min(16, max(1, count)))
     axes.set_ylim(-(max(0, count - 1) // 16) - 0.8, 2.0 if view["links"] else 0.8)
@@ -178,7 +215,15 @@ def tokens(part: Any, view: dict[str, Any]) -> None:
 
 def clouds(axes: Any, view: dict[str, Any]) -> None:
     for cloud in view["clouds"]:
-        axes.scatter(cloud["x"], cloud["y"], s=cloud["size"] ** 2, color=color(cloud["color"]), label=cloud["name"], alpha=0.7, linewidth=0)
+        axes.scatter(
+            cloud["x"],
+            cloud["y"],
+            s=cloud["size"] ** 2,
+            color=color(cloud["color"]),
+            label=cloud["name"],
+            alpha=0.7,
+            linewidth=0,
+        )
     if len(view["clouds"]) > 1:
         axes.legend(fontsize=8, frameon=False)
 
@@ -202,7 +247,15 @@ def field(part: Any, view: dict[str, Any]) -> None:
         axes.contour(values, levels=sorted(view["contours"]), extent=ends, colors="black", linewidths=0.7)
     clouds(axes, view)
     for arrow in view["arrows"]:
-        axes.arrow(arrow["x"], arrow["y"], arrow["dx"], arrow["dy"], color=color(arrow["color"]), head_width=0.03, length_includes_head=True)
+        axes.arrow(
+            arrow["x"],
+            arrow["y"],
+            arrow["dx"],
+            arrow["dy"],
+            color=color(arrow["color"]),
+            head_width=0.03,
+            length_includes_head=True,
+        )
     dress(axes, view, "x", "y")
 
 
@@ -241,10 +294,22 @@ def graph(part: Any, view: dict[str, Any]) -> None:
         at[node["id"]] = (x, -used.get(x, 0))
         used[x] = used.get(x, 0) + 1
     for edge in view["edges"]:
-        axes.annotate("", at[edge["target"]], at[edge["source"]], arrowprops={"arrowstyle": "->", "color": color("gray"), "shrinkA": 16, "shrinkB": 16})
+        axes.annotate(
+            "",
+            at[edge["target"]],
+            at[edge["source"]],
+            arrowprops={"arrowstyle": "->", "color": color("gray"), "shrinkA": 16, "shrinkB": 16},
+        )
     for node in view["nodes"]:
         text = "\n".join(filter(None, (node["label"], node["value"], node["gradient"] and f"∂ {node['gradient']}")))
-        axes.text(*at[node["id"]], text, ha="center", va="center", fontsize=8, bbox={"boxstyle": "round", "facecolor": "white"})
+        axes.text(
+            *at[node["id"]],
+            text,
+            ha="center",
+            va="center",
+            fontsize=8,
+            bbox={"boxstyle": "round", "facecolor": "white"},
+        )
     axes.set_xlim(-0.6, max(used, default=0) + 0.6)
     axes.set_ylim(-max(used.values(), default=1) + 0.4, 0.6)
 

@@ -170,6 +170,9 @@ class Knobs:
     def __init__(self, values: Mapping[str, Any]):
         self.__dict__.update(values)
 
+    def __getattr__(self, name: str) -> Any:  # only what no control is called by
+        raise AttributeError(f"the lab has no control {name!r}; it has {', '.join(self.__dict__)}")
+
 
 Views = Sequence[View]
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from learnable import catalog
 from learnable.course.lab import Knobs, Lab, Progress
-from learnable.course.views import Text, View
+from learnable.course.views import Heatmap, Text, View
 from learnable.errors import CallError, LearnableError, WorldError, unknown
 
 MESSAGE = 4_000_000  # bytes of JSON that the views of one moment may have
@@ -176,7 +176,7 @@ def to_json(views: Sequence[View]) -> list[dict[str, Any]]:
     said = []
     for view in views:
         said.append(view.to_json())
-        if is_blank(said[-1]):
+        if is_blank(said[-1]) and not is_masked(view):
             name = f"“{view.title}”" if view.title else "The picture above"
             text = f"{name} has no finite number to show: the computation overflowed or divided by zero."
             said.append(Text(text=text, summary=text, tone="warning").to_json())
@@ -196,6 +196,17 @@ def is_blank(view: Mapping[str, Any]) -> bool:
             return False
         some = True
     return some
+
+
+def is_masked(view: View) -> bool:
+    """Whether a heat map has cells that were left empty on purpose (None), which is not the same as NaN.
+
+    >>> is_masked(Heatmap(values=[[None]])), is_masked(Heatmap(values=[[math.nan]]))
+    (True, False)
+    """
+    if not isinstance(view, Heatmap) or hasattr(view.values, "shape"):
+        return False
+    return any(cell is None for row in view.values for cell in row)
 
 
 def _numbers(value: Any, about: bool = False) -> Iterator[Any]:

@@ -48,7 +48,12 @@ def notebook(stem: str) -> dict[str, Any]:
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"
     python = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": python, "language_info": {"name": "python"}}, "cells": cells}
+    return {
+        "nbformat": 4,
+        "nbformat_minor": 5,
+        "metadata": {"kernelspec": python, "language_info": {"name": "python"}},
+        "cells": cells,
+    }
 
 
 def markdown(text: str) -> Cell:
@@ -174,7 +179,9 @@ def _result(stem: str, lesson: Path, words: list[str]) -> Iterator[Cell]:
         recipe, _, data = word.partition(":")
         row = quoting.result(recipe, data)
         values = [seed[row["metric"]] for seed in row["metrics"].values()]
-        rows.append(f"| `{recipe}` | {row['data']} | {row['metric']} | {quoting.spread(row['metric'], values)} | {len(values)} |")
+        rows.append(
+            f"| `{recipe}` | {row['data']} | {row['metric']} | {quoting.spread(row['metric'], values)} | {len(values)} |"
+        )
     yield markdown("\n".join(rows))
 
 
@@ -190,7 +197,10 @@ def _exercise(stem: str, lesson: Path, words: list[str]) -> Iterator[Cell]:
     found = exercises.find(stem, lesson)
     yield code("\n\n".join(filter(None, (found.imports, found.given))))
     for part in found.parts:
-        hints = "".join(f"\n\n<details><summary>Hint {at}</summary>\n\n{hint}\n\n</details>" for at, hint in enumerate(part.hints, 1))
+        hints = "".join(
+            f"\n\n<details><summary>Hint {at}</summary>\n\n{hint}\n\n</details>"
+            for at, hint in enumerate(part.hints, 1)
+        )
         yield markdown(f"### {part.title}\n\n{textwrap.dedent(part.task).strip()}{hints}")
         yield code(part.stub)
         yield code(f'exercise("{stem}/{part.name}", {part.name})')
@@ -200,11 +210,19 @@ def _cards(stem: str, lesson: Path, words: list[str]) -> Iterator[Cell]:
     import tomllib
 
     cards = tomllib.loads((lesson / "cards.toml").read_text(encoding="utf-8"))["card"]
-    yield markdown("\n\n".join(f"{card['front']}\n\n<details><summary>Answer</summary>\n\n{card['back']}\n\n</details>" for card in cards))
+    yield markdown(
+        "\n\n".join(
+            f"{card['front']}\n\n<details><summary>Answer</summary>\n\n{card['back']}\n\n</details>" for card in cards
+        )
+    )
 
 
 def _resources(stem: str, lesson: Path, words: list[str]) -> Iterator[Cell]:
-    yield markdown("\n".join(f"* {row.kind}: [{row.title}]({row.address}), {row.author}. {row.why}" for row in catalog.resources(stem)))
+    yield markdown(
+        "\n".join(
+            f"* {row.kind}: [{row.title}]({row.address}), {row.author}. {row.why}" for row in catalog.resources(stem)
+        )
+    )
 
 
 _LEAVES: dict[str, Callable[[str, Path, list[str]], Iterator[Cell]]] = {
@@ -246,10 +264,8 @@ def lab(stem: str, name: str, frames: int = 20, **values: Any) -> Any:
     if found.show is not None:
         return draw(found.show(state, **settings), found.title)
     assert found.play is not None
-    shown: Any = ()
-    for shown in islice(found.play(state, Knobs(settings)), frames):
-        pass
-    return draw(shown, found.title)
+    *_, last = ((), *islice(found.play(state, Knobs(settings)), frames))
+    return draw(last, found.title)
 
 
 def train(command: str) -> None:
@@ -262,12 +278,16 @@ def train(command: str) -> None:
     import sys
 
     run = [sys.executable, "-m", "learnable", "train", *command.split()]
-    with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8") as process:
+    with subprocess.Popen(
+        run, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
+    ) as process:
         assert process.stdout is not None
         for line in process.stdout:
             print(line, end="")
     if process.returncode:
-        raise WorldError(f"learnable train {command} ended with exit code {process.returncode}; what it said stands above")
+        raise WorldError(
+            f"learnable train {command} ended with exit code {process.returncode}; what it said stands above"
+        )
 
 
 def exercise(name: str, function: Callable[..., Any]) -> None:

@@ -156,10 +156,13 @@ class _Maker:
         md.use(dollarmath_plugin, allow_space=False, double_inline=True)
         md.use(footnote_plugin, inline=True, move_to_end=False)
         md.block.ruler.before("fence", "leaf", leaf, {"alt": ["paragraph", "reference", "blockquote", "list"]})
-        md.block.ruler.before("fence", "container", container, {"alt": ["paragraph", "reference", "blockquote", "list"]})
+        md.block.ruler.before(
+            "fence", "container", container, {"alt": ["paragraph", "reference", "blockquote", "list"]}
+        )
         md.block.ruler.before("fence", "symbols", symbol_table, {"alt": ["paragraph"]})
         rules: dict[str, Callable[..., str]] = {
-            "leaf": self.leaf, "container": self.container, "symbols": self.symbols_table, "fence": self.fence, "code_inline": self.code_inline,
+            "leaf": self.leaf, "container": self.container, "symbols": self.symbols_table, "fence": self.fence,
+            "code_inline": self.code_inline,
             "footnote_ref": self.side_note, "footnote_block_open": nothing, "footnote_block_close": nothing,
             "footnote_open": nothing, "footnote_close": nothing, "footnote_anchor": nothing,
             "math_inline": math_inline, "math_block": math_block, "math_inline_double": math_block,
@@ -307,7 +310,7 @@ class _Maker:
         except CallError:
             result = None
         command = " ".join(["learnable train", *words])
-        about = {"title": f"Train {recipe}", "command": command, "recipe": recipe, "flags": flags, "result": result}
+        about: dict[str, Any] = {"title": f"Train {recipe}", "command": command, "recipe": recipe, "flags": flags, "result": result}
         return panel("run", about, about["title"], recipe=recipe, flags=flags, without=f"In a terminal: {command}")
 
     def put_result(self, words: list[str]) -> str:
@@ -393,7 +396,7 @@ class _Maker:
             inline = self.markdown().renderInline
             tie = f' data-symbol="{escape(code)}"' if code else ""
             rows.append(
-                f'<tr{tie}><td>{inline(symbol)}</td><td>{inline(words)}</td>'
+                f"<tr{tie}><td>{inline(symbol)}</td><td>{inline(words)}</td>"
                 f"<td>{f'<code{tie}>{escape(code)}</code>' if code else ''}</td><td>{inline(shape)}</td></tr>"
             )
         head = "".join(f'<th scope="col">{name}</th>' for name in ("symbol", "what it is", "in the code", "shape"))
@@ -413,7 +416,7 @@ def panel(kind: str, about: dict[str, Any], title: str, without: str, **data: st
     return (
         f'<section class="panel" data-panel="{kind}"{attributes} id="{name}" aria-label="{escape(title)}">'
         f"<h3>{escape(title)}</h3>{script(about)}"
-        f'<noscript><p>{escape(without)}</p></noscript></section>\n'
+        f"<noscript><p>{escape(without)}</p></noscript></section>\n"
     )
 
 

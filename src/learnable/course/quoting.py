@@ -1,9 +1,9 @@
 """Numbers on a page are quoted from what was measured, never typed.
 
-    [[lenet:accuracy]]          mean and spread over the seeds of recipes/results/lenet.json, on the recipe's own data
-    [[lenet:accuracy:mnist]]    the same on other data
-    [[lenet:seconds]]           how long a run took there
-    [[figure:depth:worst]]      a number that the lesson's figures/depth.json keeps under "numbers"
+[[lenet:accuracy]]          mean and spread over the seeds of recipes/results/lenet.json, on the recipe's own data
+[[lenet:accuracy:mnist]]    the same on other data
+[[lenet:seconds]]           how long a run took there
+[[figure:depth:worst]]      a number that the lesson's figures/depth.json keeps under "numbers"
 """
 
 import json

@@ -6,7 +6,9 @@ from learnable.errors import LearnableError
 from learnable.runs.run import Run, runs
 
 
-def learners_own(recipe: str, fits: Callable[[Run], bool] = lambda run: True, best: Callable[[Run], float] = lambda run: 0.0) -> Run | None:
+def learners_own(
+    recipe: str, fits: Callable[[Run], bool] = lambda run: True, best: Callable[[Run], float] = lambda run: 0.0
+) -> Run | None:
     """The latest finished run of a recipe whose model can be loaded; smoke runs have learned nothing and do not count.
 
     Args:

@@ -110,7 +110,7 @@ class Picture:
     pixels: Numbers
     label: str = ""
     note: str = ""
-    color: str = ""  # of the label: "validation" for a right answer, "backward" for a wrong one
+    color: str = ""  # of the label: "3" (green) for a right answer, "backward" for a wrong one
     box: tuple[float, float, float, float] | None = None  # left, top, width, height in pixels: a frame drawn upon it
 
 
@@ -282,7 +282,7 @@ def plain(value: Any, digits: int = 7) -> Any:
         return {field.name: plain(getattr(value, field.name), digits) for field in fields(value)}
     if isinstance(value, dict):
         return {str(key): plain(item, digits) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | range):
         return [plain(item, digits) for item in value]
     if isinstance(value, float):
         return float(f"{value:.{digits}g}") if value - value == 0 else None

@@ -23,7 +23,8 @@ from learnable.nn.block import Block
 from learnable.sampling.packed import Packed, can_pack
 from learnable.sampling.text import Choose
 
-# A model with GPT's parts: `embed`, `blocks`, `to_logits`, `head`, `token` and `config.context`. Sampling is handed models, it imports none.
+# A model with GPT's parts: `embed`, `blocks`, `to_logits`, `head`, `token` and `config.context`.
+# Sampling is handed models, it imports none.
 Transformer = Any
 
 MANY = 16  # new tokens, for which packing the weights is worth its time

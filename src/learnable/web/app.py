@@ -23,7 +23,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, select_autoescape
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
@@ -260,7 +260,7 @@ def open_course(home: Path, port: int, say: Any, path: str = "/", browser: bool 
         app = create_app(home, token, number)
         settings = uvicorn.Config(
             app, log_config=None, log_level="critical", access_log=False, server_header=False, ws="websockets-sansio",
-            ws_max_size=2**20, timeout_keep_alive=30, timeout_graceful_shutdown=2,
+            ws_max_size=2**20, ws_per_message_deflate=False, timeout_keep_alive=30, timeout_graceful_shutdown=2,
         )  # fmt: skip
         address = f"http://127.0.0.1:{number}{path}?token={token}"
         say(address)

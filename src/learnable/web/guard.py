@@ -202,8 +202,7 @@ NO_TOKEN = (
     "open the address that 'learnable open' printed, it begins with http://127.0.0.1 and has ?token= in it"
 )
 WRONG_TOKEN = (
-    "the token in the address is of another start of the server; "
-    "open the address that 'learnable open' printed last"
+    "the token in the address is of another start of the server; open the address that 'learnable open' printed last"
 )
 
 

@@ -28,7 +28,7 @@ def test_right_answers_agree(came: Any, expected: Any) -> None:
     (eye[0], eye, "expected the shape (2, 2), came (2,)"),
     (eye.bool(), eye, "came a tensor of shape (2, 2), bool"),
     (eye.int(), eye, "int32"),
-    (eye + 0.01, eye, "expected\n[1  0]\n[0  1]\ncame\n[1.01  0.01]\n[0.01  1.01]"),
+    (eye + 0.01, eye, "expected\n[1.0  0.0]\n[0.0  1.0]\ncame\n[1.01  0.01]\n[0.01  1.01]"),
     ({"b": 1}, {"a": 1}, "'a' is missing"), ({"a": 2}, {"a": 1}, "at 'a': expected\n1\ncame\n2"), (3, {"a": 1}, "expected a dict with 'a'"),
     (1, True, "expected True, came 1"), ("y", "x", "expected 'x', came 'y'"), ("x", eye, "came the text 'x'"),
     (torch.tensor(torch.nan), torch.tensor(1.0), "came\nnan"),

@@ -67,6 +67,7 @@ def test_keys_turn_pages_and_leave_fields_alone(open_page: Callable[..., Any]) -
     page.keyboard.press("?")
     page.wait_for_selector("dialog[open] .keys")
     page.keyboard.press("Escape")
+    page.wait_for_selector("dialog[open]", state="detached")
     before = page.url
     page.keyboard.press("/")
     page.keyboard.type("[")

@@ -57,7 +57,7 @@ def agrees(name: str, came: Any, expected: Any, given: str = "", tolerance: floa
     r"""A check that compares; `given` says for which input, in the learner's words: "q = [1, 0], k = [0, 1]".
 
     >>> agrees("it adds", 3.0, 4.0, "1.0 and 3.0").message
-    'for 1.0 and 3.0: expected\\n4.0\\ncame\\n3.0'
+    'for 1.0 and 3.0: expected\n4.0\ncame\n3.0'
     """
     wrong = difference(came, expected, tolerance)
     return Check(name, not wrong, (f"for {given}: " if given and wrong else "") + wrong)
@@ -93,10 +93,10 @@ def _digits(value: Any) -> str:
         return "{" + ", ".join(f"{_digits(key)}: {_digits(item)}" for key, item in value.items()) + "}"
     if hasattr(value, "tolist"):
         return shown(value)
-    return f"{value:.4g}" if isinstance(value, float) and value != int_or_none(value) else repr(value)[:400]
+    return f"{value:.4g}" if isinstance(value, float) and value != _whole(value) else repr(value)[:400]
 
 
-def int_or_none(value: float) -> int | None:
+def _whole(value: float) -> int | None:
     return int(value) if value - value == 0 and value == int(value) and abs(value) < 1e4 else None
 
 

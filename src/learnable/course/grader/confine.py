@@ -18,12 +18,14 @@ import struct
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 SECONDS = 2  # of computing, for one exercise
 WALL = 5  # seconds that one call may take, asleep or awake
+BUSY = 4  # times as long, if it computes meanwhile and the machine is busy
 MEMORY = 1_500_000_000  # bytes of address space above those of Python and torch
 FILE = 1_000_000  # bytes of a file, and of what is printed
 
@@ -91,7 +93,7 @@ def confine(folder: Path) -> list[str]:
     for name, works in ((NETWORK, _opens_socket), (PROCESSES, _forks)):
         if works():
             loose.append(name)
-    _hook(folder, [place for place, _ in allowed])
+    _hook(folder, allowed)
     return loose
 
 
@@ -121,21 +123,15 @@ def _forks() -> bool:
 READ, LIST = 0b1100, 0b1000  # Landlock's: READ_FILE and READ_DIR
 
 
-def readable() -> list[tuple[Path, int]]:
+@cache
+def readable() -> tuple[tuple[Path, int], ...]:
     """What Python and its packages need to be imported, and of ours all but the lessons, which hold the solutions."""
-    package = Path(__file__).resolve().parents[2]
+    hidden = Path(__file__).resolve().parents[1] / "lessons"
     places: dict[Path, int] = {}
     stdlib = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
     for place in [*stdlib, *(Path(entry) for entry in sys.path if entry)]:
-        if not place.is_dir():
-            continue
-        place = place.resolve()
-        if place != package.parent:
-            places[place] = READ
-            continue
-        places[place] = LIST
-        places.update({child.resolve(): READ for child in place.iterdir() if child.name != package.name})
-    places.update({child: READ for child in package.iterdir() if child.name != "course"})
+        if place.is_dir():
+            places |= dict(_around(place.resolve(), hidden))
     for name in (
         "/lib",
         "/lib64",
@@ -146,9 +142,21 @@ def readable() -> list[tuple[Path, int]]:
         "/dev/zero",
         "/dev/urandom",
     ):
-        if Path(name).exists():
-            places[Path(name)] = READ
-    return list(places.items())
+        place = Path(name).resolve()
+        if place.exists():
+            places |= dict(_around(place, hidden))
+    return tuple(item for item in places.items() if hidden not in (item[0], *item[0].parents))
+
+
+def _around(place: Path, hidden: Path) -> Iterator[tuple[Path, int]]:
+    """The place, with all in it but one folder: rights go down a tree, so what is on the way to it is only listed."""
+    if place not in hidden.parents:
+        yield place, READ
+        return
+    yield place, LIST
+    for child in place.iterdir():
+        if child != hidden and os.access(child, os.R_OK):
+            yield from _around(child.resolve() if child.is_symlink() else child, hidden)
 
 
 # ---------------------------------------------------------------------------------------------------- Landlock
@@ -254,9 +262,10 @@ def _no_processes() -> bool:
 # ---------------------------------------------------------------------------------------------------- the hook
 
 
-def _hook(folder: Path, allowed: Iterable[Path]) -> None:
+def _hook(folder: Path, allowed: Iterable[tuple[Path, int]]) -> None:
     own = str(folder.resolve()) + os.sep
-    roots = (own, *(str(place) for place in allowed))
+    roots = (own, *(str(place) for place, rights in allowed if rights == READ))
+    listed = (*roots, *(str(place) for place, _ in allowed))
     here = os.path.realpath
 
     def refuse(what: str, text: str) -> None:
@@ -282,7 +291,7 @@ def _hook(folder: Path, allowed: Iterable[Path]) -> None:
                 if isinstance(path, str | bytes | os.PathLike):
                     place = here(os.fsdecode(path)) + os.sep
                     if not place.startswith(own) and not (
-                        event in ("os.listdir", "os.scandir") and place.startswith(roots)
+                        event in ("os.listdir", "os.scandir") and place.startswith(listed)
                     ):
                         refuse(FILES, f"an exercise leaves files outside its own folder alone: {place[:-1]}")
         elif event.startswith("socket.") and event not in ("socket.gethostname",):

@@ -22,11 +22,11 @@ from typing import Any
 from learnable.course.exercise import Check, Exercise
 from learnable.course.grader import explain
 from learnable.course.grader.compare import difference
-from learnable.course.grader.confine import FILE, WALL, new_folder
+from learnable.course.grader.confine import BUSY, FILE, WALL, new_folder
 from learnable.course.grader.wire import Line, Unreadable, a_kind, visible
 
 OUTPUT = 20_000  # bytes of what the learner's code prints that are shown
-PATIENCE = WALL + 1.5  # seconds: the learner's process notices first, if it can
+PATIENCE = BUSY * WALL + 1.5  # seconds: the learner's process notices first, if it can
 
 
 class Failed(Exception):
@@ -67,7 +67,9 @@ class Pupil:
                 raise Unreadable
         except TimeoutError:
             self.end()
-            raise Failed(explain.RUNS, f"it gave no answer within {WALL} s: does it wait for something?") from None
+            raise Failed(
+                explain.RUNS, f"it gave no answer within {PATIENCE:.0f} s: does it wait for something?"
+            ) from None
         except (EOFError, BrokenPipeError, ConnectionError):
             alive = not self._gone(0.5)
             flooded = self.flooded
@@ -199,7 +201,14 @@ def _changed(before: Any, after: Any) -> tuple[int | str, ...]:
         pairs = enumerate(zip(before, after, strict=True))
     elif isinstance(before, dict) and isinstance(after, dict):
         pairs = ((name, (value, after.get(name))) for name, value in before.items())
-    return tuple(place for place, (was, now) in pairs if difference(now, was, 0.0))
+    return tuple(place for place, (was, now) in pairs if _differ(was, now))
+
+
+def _differ(was: Any, now: Any) -> bool:
+    try:
+        return bool(difference(now, was, 0.0))
+    except Exception:  # what comes from over there may be anything
+        return True
 
 
 # ------------------------------------------------------------------------------------------------- the verdict

@@ -26,7 +26,7 @@ def of_error(raised: Any, names: Sequence[str] = ()) -> tuple[str, str, int]:
     """The check that fails, the message, and the line; from what the learner's process told, which may be anything."""
     told = raised if isinstance(raised, dict) else {}
     kind, text = str(told.get("kind", "Error"))[:80], str(told.get("text", ""))[:2000]
-    source, what = str(told.get("source", ""))[:200], told.get("what", "")
+    source, what = str(told.get("source", ""))[:200], str(told.get("what", ""))
     line = told.get("line", 0)
     line = line if isinstance(line, int) and 0 <= line < 1_000_000 else 0
     place = f"\n\n  line {line}: {source}" if line else ""

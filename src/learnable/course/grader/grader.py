@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from learnable.course.exercises import Exercises
-from learnable.course.grader.zygote import FORKS, TOGETHER, command, environment
+from learnable.course.grader.zygote import FORKS, IMPORTS, TOGETHER, command, environment
 from learnable.errors import CallError, WorldError
 
 TEXT = 500_000  # characters of a learner's file
@@ -106,7 +106,7 @@ class Grader:
 
     def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         data = json.dumps(request).encode()
-        with self._line() as (reading, writing):
+        with self._line(request["imports"]) as (reading, writing):
             view = memoryview(len(data).to_bytes(8, "little") + data)
             while view:
                 view = view[os.write(writing, view) :]
@@ -116,13 +116,13 @@ class Grader:
             return verdict
 
     @contextlib.contextmanager
-    def _line(self) -> Iterator[tuple[int, int]]:
+    def _line(self, imports: str) -> Iterator[tuple[int, int]]:
         """Descriptors of a new examiner: to read from, to write to."""
         if self.forks:
             ours, theirs = socket.socketpair()
             with ours:
                 with theirs, self._lock:
-                    socket.send_fds(self._start_zygote(), [b"?"], [theirs.fileno()])
+                    socket.send_fds(self._start_zygote(), [b"#\n" + imports.encode()[: IMPORTS - 2]], [theirs.fileno()])
                 yield ours.fileno(), ours.fileno()
             return
         with self._lock:
@@ -143,7 +143,7 @@ class Grader:
     def _start_zygote(self) -> socket.socket:
         if self._socket is not None and self._zygote is not None and self._zygote.poll() is None:
             return self._socket
-        ours, theirs = socket.socketpair()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._zygote = _started(command("zygote"), stdin=theirs, stdout=subprocess.DEVNULL)
         if self._socket is not None:

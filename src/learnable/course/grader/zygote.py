@@ -5,6 +5,7 @@ A fresh process that imports torch takes over a second, a fork of one that has i
     server ── zygote ── examiner (a fork: trusted, reads the solutions) ── pupils (forks: run the learner's code)
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -22,7 +23,8 @@ from learnable.course.grader.confine import new_folder
 from learnable.course.grader.wire import Line
 
 FORKS = sys.platform == "linux"
-TOGETHER = 60  # seconds that an examination may take, then the system ends it
+IMPORTS = 4096  # bytes of a lesson's imports that are looked at
+TOGETHER = 120  # seconds that an examination may take, then the system ends it
 PACKAGES = str(Path(__file__).resolve().parents[3])
 START = "import sys; sys.path.append(sys.argv.pop(1)); from learnable.course.grader.zygote import main; main()"
 
@@ -59,6 +61,10 @@ def prepare() -> None:
     import torch
     from safetensors.torch import save  # noqa: F401
 
+    from learnable.course.grader import examiner, pupil  # noqa: F401
+    from learnable.course.grader.confine import readable
+
+    readable()  # found once, known to all forks
     torch.set_num_threads(1)
     model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Tanh(), torch.nn.Linear(2, 1))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -81,11 +87,14 @@ def zygote() -> None:
     gc.freeze()  # a collection in a fork would copy every page
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system collects examiners
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the starter's to answer
-    line.sendall(b"!")
+    known: set[bytes] = set()
     while True:
-        message, handles, _, _ = socket.recv_fds(line, 1, 1)
-        if not message:
+        imports, handles, _, _ = socket.recv_fds(line, IMPORTS, 1)
+        if not imports:
             os._exit(0)
+        if imports not in known:
+            known.add(imports)
+            preload(imports.decode(errors="replace"))
         if os.fork() == 0:
             try:
                 line.close()
@@ -97,6 +106,14 @@ def zygote() -> None:
                 os._exit(0)
         for handle in handles:
             os.close(handle)
+
+
+def preload(imports: str) -> None:
+    """Import here, once, what a lesson imports of the library; learner's code could import it too."""
+    for line in imports.splitlines():
+        if line.startswith(("from learnable.", "import learnable.")):
+            with contextlib.suppress(Exception):  # its examiner will say what is wrong
+                exec(line, {})
 
 
 def fork_pupil() -> Any:

@@ -487,11 +487,12 @@ def round_after_round(inputs: Inputs, result: str) -> list[str]:
 
 def check_topological_order(f: Any) -> Iterator[Check]:
     def told(inputs: Inputs, result: str) -> str:
-        return f"{', '.join(f'{name} from {' and '.join(sources)}' if sources else name for name, sources in inputs.items())}; result {result}" if len(inputs) < 9 else ""
+        lines = [f"{name} from {' and '.join(sources)}" if sources else name for name, sources in inputs.items()]
+        return f"{', '.join(lines)}; result {result}"
 
     def fault(inputs: Inputs, result: str, what: str) -> str:
         """What is wrong with the order in this respect, in words; "" if nothing."""
-        order = f(inputs, result)
+        order = f({name: list(sources) for name, sources in inputs.items()}, result)
         if not isinstance(order, list | tuple) or not all(name in inputs for name in order):
             return f"expected a list of names, came {shown(order)}"
         given = f"{told(inputs, result)}: came {shown(list(order))}" if len(inputs) < 9 else f"{len(inputs):,} values"
@@ -520,18 +521,28 @@ def check_topological_order(f: Any) -> Iterator[Check]:
     short_and_long = [{"x": [], "u": ["x"], "y": pair} for pair in (["x", "u"], ["u", "x"])]
     diamond: Inputs = {"x": [], "u": ["x"], "v": ["x"], "y": ["u", "v"]}
     square: Inputs = {"x": [], "y": ["x", "x"]}
-    yield check("everything is there, the result among it", "all", ({"x": []}, "x"), (chain, "y"))
-    yield check("inputs come before what was computed from them", "before", (chain, "y"))
-    yield check("each is there once, however often it is used", "once", (square, "y"), (diamond, "y"))
-    yield check("a value waits for the longest way that leads to it", "before", *((case, "y") for case in short_and_long), (diamond, "y"))
     beside: Inputs = {"x": [], "z": [], "u": ["x"], "w": ["u", "z"], "y": ["u"]}
-    yield check("what the result does not depend on is left out", "needed", (beside, "y"))
-    names = [f"t{at}" for at in np.random.permutation(12)]  # noqa: NPY002
-    wild: Inputs = {name: [names[int(np.random.randint(at))] for _ in range(np.random.randint(1, 4))] if at else [] for at, name in enumerate(names)}  # noqa: NPY002
+    some = np.random.permutation(12)  # noqa: NPY002
+    names = [f"t{at}" for at in some]
+    wild: Inputs = {
+        name: [names[int(np.random.randint(at))] for _ in range(np.random.randint(1, 4))] if at else []  # noqa: NPY002
+        for at, name in enumerate(names)
+    }
     mixed = {name: wild[name] for name in sorted(wild)}
-    yield check("any graph", "before", (mixed, names[-1]))
+    small = [
+        check("everything is there, the result among it", "all", ({"x": []}, "x"), (chain, "y")),
+        check("inputs come before what was computed from them", "before", (chain, "y")),
+        check("each is there once, however often it is used", "once", (square, "y"), (diamond, "y")),
+        check("a value waits for the longest way that leads to it", "before", *((case, "y") for case in short_and_long), (diamond, "y")),
+        check("what the result does not depend on is left out", "needed", (beside, "y")),
+        check("any graph", "before", (mixed, names[-1])),
+    ]
+    yield from small
     f(beside, "y")
-    yield Check("the graph is left as it was", not f.changed_arguments, "the lists that were given have changed: .pop() and .clear() work in place")
+    unchanged = not f.changed_arguments
+    yield Check("the graph is left as it was", unchanged, "the lists that were given have changed: .pop() and .clear() work in place")
+    if not unchanged or not all(one.passed for one in small):
+        return  # what is large comes when what is small is right
     ladder: Inputs = {"t0": []}
     for at in range(40):
         ladder |= {f"u{at}": [f"t{at}"], f"v{at}": [f"t{at}"], f"t{at + 1}": [f"u{at}", f"v{at}"]}

@@ -445,7 +445,7 @@ def mistakes() -> Figure:
                 color=color,
             )
         )
-    text = {name: f"{mean(values):.0f} ± {stdev(values):.0f} %" for name, values in scores.items()}
+    text = {name: f"{mean(values):.1f} ± {stdev(values):.1f} %" for name, values in scores.items()}
     return Figure(
         views=[
             Lines(

@@ -23,7 +23,7 @@ SHAPES = (
     "exp(a)/(exp(a) + exp(b))",
     "d = a*b; d*d + d",
     "log(1 + exp(a*b))",
-    "(tanh(2*a - b + c) - 1)**2",
+    "(tanh(2*a - b + c) + 1)**2",
     "max(a, b) + relu(c)",
 )
 
@@ -321,7 +321,7 @@ def sentence(way: Walk, step: int, back: int, now: Share | None, gradients: Mapp
         text += (
             f" {receiver} waits for {left} more before it may pass anything on."
             if way.order[now.receiver].inputs
-            else f" {left} more will come."
+            else f" {left} more to come."
         )
     if step == way.steps:
         text += " This was the last one."

@@ -112,7 +112,9 @@ def check_loss(f: Any) -> Iterator[Check]:
     tokens, logits = torch.randint(vocab, (2, 4)), torch.randn(2, 4, vocab)
     came = f(logits, tokens)
     shape = tuple(came.shape) if isinstance(came, Tensor) else type(came).__name__
-    yield Check("one number comes back", shape == (), f"2 texts of 4 tokens: expected a tensor of shape (), came {shape}")
+    yield Check(
+        "one number comes back", shape == (), f"2 texts of 4 tokens: expected a tensor of shape (), came {shape}"
+    )
     if shape != ():
         return
     name = "the same text twice costs as much as once, and so does a longer one"
@@ -273,7 +275,7 @@ def mixes_tokens(x: Tensor) -> Tensor:
 def check_block(f: Any) -> Iterator[Check]:
     parts = (halves, adds_one, takes_two_off, triples)
     x = torch.tensor([[[8.0]]])
-    came = f(x, *parts)
+    came = f(x.clone(), *parts)
     yield Check("a tensor of the same shape comes back", isinstance(came, Tensor) and came.shape == x.shape,
                 f"expected a tensor of shape (1, 1, 1), came {shown(came)}")  # fmt: skip
     if not isinstance(came, Tensor):
@@ -299,11 +301,21 @@ def check_block(f: Any) -> Iterator[Check]:
     yield agrees("steps that find nothing leave the stream as it was", f(x, nn.LayerNorm(4), gives_nothing, nn.LayerNorm(4), gives_nothing), x,
                  "attention and MLP that give zero")  # fmt: skip
     width = int(torch.randint(3, 7, ()))
-    real = (nn.LayerNorm(width), mixes_tokens, nn.LayerNorm(width), nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)))
+    real = (
+        nn.LayerNorm(width),
+        mixes_tokens,
+        nn.LayerNorm(width),
+        nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)),
+    )
     x = 3 * torch.randn(2, 5, width)
-    yield agrees("real norms, a real MLP, any width", f(x, *real), block(x, *real).detach(), f"a stream of shape (2, 5, {width})")
+    yield agrees(
+        "real norms, a real MLP, any width",
+        f(x.clone(), *real),
+        block(x, *real).detach(),
+        f"a stream of shape (2, 5, {width})",
+    )
     f(x, *real)
-    written = bool(f.changed_arguments) if hasattr(f, "changed_arguments") else False
+    written = bool(f.changed_arguments)
     yield Check("the stream that came in is not written to", not written,
                 "x was changed in place (`+=` writes into the caller's tensor); x = x + ... makes a new one" if written else "")  # fmt: skip
     weight = torch.randn(2, 5, width)
@@ -311,7 +323,9 @@ def check_block(f: Any) -> Iterator[Check]:
     (slope,) = torch.autograd.grad((block(inputs, *real) * weight).sum(), inputs)
     came = f.gradient(x, *real, wrt=0, upstream=weight)
     right = isinstance(came, Tensor) and same(came, slope, 1e-3)
-    yield Check("the gradient comes through", right, "" if right else "none came, or another: do not leave torch on the way")
+    yield Check(
+        "the gradient comes through", right, "" if right else "none came, or another: do not leave torch on the way"
+    )
 
 
 # ------------------------------------------------------------------------------------------------- the cache
@@ -382,7 +396,9 @@ def key_first(x: Tensor, keys: Tensor, values: Tensor, to_qkv: Tensor, to_out: T
     return _step(x, keys, values, to_qkv, to_out, order=(1, 0, 2))
 
 
-def interleaved(x: Tensor, keys: Tensor, values: Tensor, to_qkv: Tensor, to_out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def interleaved(
+    x: Tensor, keys: Tensor, values: Tensor, to_qkv: Tensor, to_out: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     return _step(x, keys, values, to_qkv, to_out, heads_interleaved=True)
 
 
@@ -394,15 +410,21 @@ def unscaled(x: Tensor, keys: Tensor, values: Tensor, to_qkv: Tensor, to_out: Te
     return _step(x, keys, values, to_qkv, to_out, scale=1.0)
 
 
-def scaled_by_width(x: Tensor, keys: Tensor, values: Tensor, to_qkv: Tensor, to_out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def scaled_by_width(
+    x: Tensor, keys: Tensor, values: Tensor, to_qkv: Tensor, to_out: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     return _step(x, keys, values, to_qkv, to_out, scale=len(x) ** -0.5)
 
 
-def over_heads(x: Tensor, keys: Tensor, values: Tensor, to_qkv: Tensor, to_out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def over_heads(
+    x: Tensor, keys: Tensor, values: Tensor, to_qkv: Tensor, to_out: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     return _step(x, keys, values, to_qkv, to_out, axis=0)
 
 
-def over_queries(x: Tensor, keys: Tensor, values: Tensor, to_qkv: Tensor, to_out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def over_queries(
+    x: Tensor, keys: Tensor, values: Tensor, to_qkv: Tensor, to_out: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     return _step(x, keys, values, to_qkv, to_out, axis=1)
 
 
@@ -413,18 +435,24 @@ def masked(x: Tensor, keys: Tensor, values: Tensor, to_qkv: Tensor, to_out: Tens
     return to_out @ F.scaled_dot_product_attention(query, keys, values, is_causal=True).flatten(), keys, values
 
 
-def without_out(x: Tensor, keys: Tensor, values: Tensor, to_qkv: Tensor, to_out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def without_out(
+    x: Tensor, keys: Tensor, values: Tensor, to_qkv: Tensor, to_out: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     return _step(x, keys, values, to_qkv, to_out, no_out=True)
 
 
-def with_the_kernel(x: Tensor, keys: Tensor, values: Tensor, to_qkv: Tensor, to_out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def with_the_kernel(
+    x: Tensor, keys: Tensor, values: Tensor, to_qkv: Tensor, to_out: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     heads, _, head_width = keys.shape
     query, key, value = (part.reshape(heads, 1, head_width) for part in F.linear(x, to_qkv).chunk(3))
     keys, values = torch.cat([keys, key], dim=1), torch.cat([values, value], dim=1)
     return F.linear(F.scaled_dot_product_attention(query, keys, values).reshape(-1), to_out), keys, values
 
 
-def head_by_head(x: Tensor, keys: Tensor, values: Tensor, to_qkv: Tensor, to_out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def head_by_head(
+    x: Tensor, keys: Tensor, values: Tensor, to_qkv: Tensor, to_out: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     heads, past, head_width = keys.shape
     query, key, value = (to_qkv @ x).split(len(x))
     grown, given = keys.new_zeros(heads, past + 1, head_width), values.new_zeros(heads, past + 1, head_width)
@@ -454,17 +482,27 @@ def check_cached_step(f: Any) -> Iterator[Check]:
     given = (rows[-1], keys[:, :past], values[:, :past], to_qkv, to_out)
     came = f(*given)
     three = isinstance(came, tuple | list) and len(came) == 3 and all(isinstance(one, Tensor) for one in came)
-    yield Check("answer, keys and values come back", three, f"expected three tensors, came {shown(came) if not three else ''}")
+    yield Check(
+        "answer, keys and values come back", three, f"expected three tensors, came {shown(came) if not three else ''}"
+    )
     if not three:
         return
     answer, new_keys, new_values = came
     shapes = tuple(answer.shape), tuple(new_keys.shape), tuple(new_values.shape)
     wanted = (width,), (heads, past + 1, head_width), (heads, past + 1, head_width)
-    yield Check("the cache has grown by the new token", shapes == wanted, f"{past} tokens before: expected shapes {wanted}, came {shapes}")
+    yield Check(
+        "the cache has grown by the new token",
+        shapes == wanted,
+        f"{past} tokens before: expected shapes {wanted}, came {shapes}",
+    )
     if shapes != wanted:
         return
     turned = same(new_keys, torch.cat([keys[:, past:], keys[:, :past]], dim=1))
-    yield Check("the new token's key stands behind the old ones", not turned, f"expected the old {past} first and the new one last" if turned else "")
+    yield Check(
+        "the new token's key stands behind the old ones",
+        not turned,
+        f"expected the old {past} first and the new one last" if turned else "",
+    )
     swapped = not same(new_keys, keys) and same(new_keys[:, -1], (to_qkv @ rows[-1])[:width].view(heads, head_width))
     yield Check("the first third of to_qkv @ x is the query, the second the key, the third the value", not swapped,
                 "what stands among the keys is the query" if swapped else "")  # fmt: skip
@@ -478,7 +516,7 @@ def check_cached_step(f: Any) -> Iterator[Check]:
     alone = not same(first, torch.zeros(width)) and not bool(first.isnan().any())
     yield Check("a token looks at itself, too", alone,
                 "the first token of a text, with an empty cache: expected its own value, came nothing" if not alone else "")  # fmt: skip
-    mistakes = {
+    slips: dict[str, dict[str, Any]] = {
         "the heads' answers go through to_out": {"no_out": True},
         "scores are divided by the root of the head's width": {"scale": 1.0},
         "it is the head's width, not the whole": {"scale": width**-0.5},
@@ -486,7 +524,7 @@ def check_cached_step(f: Any) -> Iterator[Check]:
         "the softmax runs over the keys": {"axis": 1},
         "the newest token may look at all before it: no mask is needed": {"mask": True},
     }
-    for name, how in mistakes.items():
+    for name, how in slips.items():
         made = same(answer, _step(*given, **how)[0]) and not same(answer, answers[-1])
         yield Check(name, not made, f"expected\n{shown(answers[-1])}\ncame\n{shown(answer)}" if made else "")
     yield agrees("the first token answers with its own value", first, answers[0], "an empty cache")

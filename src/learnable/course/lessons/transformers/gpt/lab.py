@@ -10,7 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from learnable.course.lab import Choice, Knobs, Lab, Progress, Slider, Switch, TextField
-from learnable.course.views import Axis, Bars, Heatmap, Images, Lines, Link, Mark, Picture, Series, Table, Text, Tokens, View
+from learnable.course.views import (
+    Axis,
+    Bars,
+    Heatmap,
+    Images,
+    Lines,
+    Link,
+    Mark,
+    Picture,
+    Series,
+    Table,
+    Text,
+    Tokens,
+    View,
+)
 from learnable.course.views import Token as Piece
 
 if TYPE_CHECKING:
@@ -142,8 +156,12 @@ def from_folder(folder: str, own: Reader) -> Reader:
     from learnable.errors import WorldError
     from learnable.models.language.gpt import GPT
 
-    path = Path(folder).expanduser()
-    if not path.is_dir():  # a name would be looked for on the hub; a lab stays on this machine
+    try:
+        path = Path(folder).expanduser()
+        there = path.is_dir()  # a name would be looked for on the hub; a lab stays on this machine
+    except (OSError, ValueError, RuntimeError):  # longer than a path may be, or the home of nobody
+        there = False
+    if not there:
         raise WorldError(f"There is no folder {folder}; give one with config.json and model.safetensors.")
     model = GPT.from_pretrained(path).eval()
     origin = f"the GPT-2 in {folder}"
@@ -156,7 +174,9 @@ def from_folder(folder: str, own: Reader) -> Reader:
                              "one more package does it: pip install tokenizers.") from error  # fmt: skip
         pairs: Any = ByteLevelBPETokenizer(*map(str, files))
         if pairs.get_vocab_size() > model.config.vocab:
-            raise WorldError(f"vocab.json has {pairs.get_vocab_size()} tokens and the model {model.config.vocab}; they do not belong together.")
+            raise WorldError(
+                f"vocab.json has {pairs.get_vocab_size()} tokens and the model {model.config.vocab}; they do not belong together."
+            )
         end = pairs.token_to_id("<|endoftext|>")
         return Reader(
             model=model, origin=origin, encode=lambda text: list(pairs.encode(text).ids),
@@ -383,11 +403,14 @@ def show_inside(
 
     reader, views = opened(state, folder)
     model = reader.model
-    tokens = [reader.start, *reader.encode(text)][: min(model.config.context, 60)]
-    if len(tokens) < 2:
+    tokens = reader.encode(text)[: min(model.config.context, 60)]
+    if not tokens:
         return [*views, Text(text="Write something, or take one of the examples.", wide=True)]
-    tokens = tokens[1:]
-    place, block, head = min(place, len(tokens) - 1), min(block, model.config.depth - 1), min(head, model.config.heads - 1)
+    place, block, head = (
+        min(place, len(tokens) - 1),
+        min(block, model.config.depth - 1),
+        min(head, model.config.heads - 1),
+    )
     row = torch.tensor(tokens)
     plain = look_inside(model, row)
     found = look_inside(model, row, (block, head)) if silent else plain
@@ -411,7 +434,7 @@ def show_inside(
     strongest = max(parts, key=lambda part: part[1])
     sizes = [float(level[place].norm()) for level in found.stream]
     size_names = ["start", *(f"{what} {at}" for at in range(model.config.depth) for what in ("attention", "MLP"))]
-    truth = tokens[1:] + [aim]
+    truth = [*tokens[1:], aim]
     when = [[100 * float(level[at, truth[at]]) for at in range(len(tokens))] for level in lens]
     asked = f"“{reader.piece(tokens[place])}”".replace("\n", "⏎").replace(" ", "␣")
     quiet = (
@@ -492,7 +515,7 @@ def prepare_writing() -> Counts:
     return Counts(characters(context=48), float(numbers["pair"]), float(numbers["best"]))
 
 
-LINE = '    def __init__(self, name, default=None):\n'
+LINE = "    def __init__(self, name, default=None):\n"
 A_FRAME = 4  # steps of training between two pictures
 
 
@@ -544,7 +567,13 @@ def learn(state: Counts, knobs: Knobs) -> Iterator[list[View]]:
         training.append(loss.item() / LN2 if step else worth)
         writing.append(0.8 * writing[-1] + 0.2 * worth if writing else worth)
         if not math.isfinite(training[-1] + worth):
-            yield [Text(text="Diverged: the loss is no number any more. Lower the learning rate, then reset.", tone="warning", wide=True)]
+            yield [
+                Text(
+                    text="Diverged: the loss is no number any more. Lower the learning rate, then reset.",
+                    tone="warning",
+                    wide=True,
+                )
+            ]
             return
         prompt = knobs.prompt or "\n"
         if len(steps) % 2 or not text:
@@ -667,16 +696,16 @@ LABS = {
     "inside": Lab(
         title="Which head made the answer, and when could it be read?",
         controls=(
-            TextField("text", "Text", "self.name = name", limit=60, examples=("import os\nimport ", "(width, height", "for x in range(")),
-            Slider("place", "Place", 0, 59, 12, step=1, help="or click a token"),
-            Slider("block", "Block", 0, 47, 1, step=1, help="counted from 0; a number too large means the last"),
+            TextField("text", "Text", "raise ValueError(", limit=60, examples=("    return self.na", "import os\nimport ", "self.name = name")),
+            Slider("place", "Place", 0, 59, 10, step=1, help="or click a token"),
+            Slider("block", "Block", 0, 47, 0, step=1, help="counted from 0; a number too large means the last"),
             Slider("head", "Head", 0, 24, 0, step=1, help="counted from 0, or click one"),
             Switch("silent", "Silence this head", help="it answers zero everywhere"),
             FOLDER,
         ),
         prepare=prepare,
         show=show_inside,
-        grid={"place": (3, 4, 6, 8, 10, 12, 13, 14, 15), "block": (0, 1), "head": (0, 1, 2, 3), "silent": (False, True)},
+        grid={"place": tuple(range(4, 17)), "block": (0, 1), "head": (0, 1, 2, 3), "silent": (False, True)},
         rows=1500,
     ),
 }  # fmt: skip

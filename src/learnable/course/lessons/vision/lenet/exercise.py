@@ -143,7 +143,11 @@ def by_numbers(image: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
 
 
 def transposed(image: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
-    return convolve(image, kernel.transpose(1, 2), bias) if kernel.shape[1] == kernel.shape[2] else convolve(image, kernel, bias)
+    return (
+        convolve(image, kernel.transpose(1, 2), bias)
+        if kernel.shape[1] == kernel.shape[2]
+        else convolve(image, kernel, bias)
+    )
 
 
 def by_unfolding(image: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
@@ -189,7 +193,12 @@ def check_convolve(f: Any) -> Iterator[Check]:
     lonely[0, 0, 2] = 1.0
     kernel = torch.arange(1.0, 5.0).view(1, 2, 2)
     yield same("the kernel is laid on as it is, neither turned nor transposed", lonely, kernel, none)
-    yield same("every channel adds its share", torch.randint(-2, 3, (3, 2, 3)).float(), torch.randint(-2, 3, (3, 2, 2)).float(), none)
+    yield same(
+        "every channel adds its share",
+        torch.randint(-2, 3, (3, 2, 3)).float(),
+        torch.randint(-2, 3, (3, 2, 2)).float(),
+        none,
+    )
     yield same("the bias is added once to each number", torch.zeros(1, 3, 3), torch.ones(1, 2, 2), torch.tensor(5.0))
     yield same("kernels need not be square", torch.randn(2, 5, 6), torch.randn(2, 1, 4), torch.randn(()))
     yield same("any picture, any kernel", torch.randn(3, 9, 7), torch.randn(3, 4, 3), torch.randn(()))
@@ -207,7 +216,11 @@ def check_convolve(f: Any) -> Iterator[Check]:
 def rounded(values: Tensor) -> str:
     rows = values.tolist()
     if values.ndim == 3:
-        return "\n".join(f"channel {at + 1}: {rounded(one)}" for at, one in enumerate(values)) if len(values) > 1 else rounded(values[0])
+        return (
+            "\n".join(f"channel {at + 1}: {rounded(one)}" for at, one in enumerate(values))
+            if len(values) > 1
+            else rounded(values[0])
+        )
     return "[" + ", ".join("[" + " ".join(f"{x:.4g}" for x in row) + "]" for row in rows) + "]"
 
 
@@ -338,7 +351,9 @@ def check_forward(f: Any) -> Iterator[Check]:
     came = f(image[:1], values(few))
     shape = tuple(came.shape) if isinstance(came, Tensor) else type(came).__name__
     right = shape == (1, 4) and torch.allclose(came, few(image[:1]).detach(), rtol=1e-3, atol=1e-3)
-    yield Check("any number of classes and of pictures", right, f"1 picture, 4 classes: expected shape (1, 4), came {shape}")
+    yield Check(
+        "any number of classes and of pictures", right, f"1 picture, 4 classes: expected shape (1, 4), came {shape}"
+    )
 
 
 EXERCISES = (

@@ -85,7 +85,9 @@ def wobbled(image: Tensor, generator: Any) -> Tensor:
     from torch.nn import functional as F
 
     count = len(image)
-    turn, scale, x, y = (2 * torch.rand(4, count, generator=generator) - 1) * torch.tensor([[0.26], [0.1], [0.14], [0.14]])
+    turn, scale, x, y = (2 * torch.rand(4, count, generator=generator) - 1) * torch.tensor(
+        [[0.26], [0.1], [0.14], [0.14]]
+    )
     scale = 1 + scale
     rows = torch.stack([torch.stack([scale * turn.cos(), -turn.sin(), x], -1),
                         torch.stack([turn.sin(), scale * turn.cos(), y], -1)], dim=1)  # fmt: skip
@@ -102,6 +104,8 @@ def show_maps(state: Trained, drawing: list[list[float]], layer: str, number: in
     drawn = torch.tensor(drawing)
     if float(drawn.max()) < 0.1:
         return [Text(text="Draw a digit, or take one of the examples below the paper.", wide=True)]
+    if float(drawn.min()) > 0.5:
+        return [Text(text="All of the paper is ink: there is nothing to read. Clear it, and draw a digit.", wide=True)]
     like = state.info.more.get("ink") or "mnist"
     large = F.interpolate(drawn[None, None], scale_factor=4, mode="bilinear")[0]  # never taken for a finished scan
     image = as_scan(large, like)[None]
@@ -115,7 +119,7 @@ def show_maps(state: Trained, drawing: list[list[float]], layer: str, number: in
         maps["s4"] = model.s4(maps["c3"])
         probabilities = model(image)[0].softmax(-1)
         erased = without_a_patch(model, image, int(probabilities.argmax()))
-    number = min(number, LAYERS[layer]) - 1
+    number = min(number, LAYERS[layer] - 1)
     row, column = where(maps[layer][0, number], place)
     best = int(probabilities.argmax())
     low, high = (float(maps[layer].min()), float(maps[layer].max()))
@@ -137,10 +141,10 @@ def show_maps(state: Trained, drawing: list[list[float]], layer: str, number: in
         Images(
             title=f"{layer}: {LAYERS[layer]} maps of {maps[layer].shape[-1]}×{maps[layer].shape[-1]}, click one",
             items=[
-                Picture(pixels=one, label=f"{at + 1}", box=(column, row, 1, 1) if at == number else None)
+                Picture(pixels=one, label=f"{at}", box=(column, row, 1, 1) if at == number else None)
                 for at, one in enumerate(maps[layer][0])
             ],
-            scale="sequential", low=low, high=high or 1.0, size=64, select="number", selected=number + 1, wide=True,
+            scale="sequential", low=low, high=high or 1.0, size=64, select="number", selected=number, wide=True,
             summary=f"The {LAYERS[layer]} maps of {layer}; {silent(maps[layer][0])} of them are silent for this drawing.",
         ),
         *one_number(model, maps, layer, number, row, column),
@@ -168,7 +172,10 @@ def lost(erased: Tensor, answer: int) -> str:
         return f"No single spot decides: whatever is painted over, it still says {answer}."
     at = int(erased.argmax())
     row, column = divmod(at, erased.shape[1])
-    where_ = ("top", "middle", "bottom")[row * 3 // erased.shape[0]], ("left", "center", "right")[column * 3 // erased.shape[1]]
+    where_ = (
+        ("top", "middle", "bottom")[row * 3 // erased.shape[0]],
+        ("left", "center", "right")[column * 3 // erased.shape[1]],
+    )
     return f"Painting over the spot at the {where_[0]} {where_[1]} costs the answer {answer} {worst:.0f} points."
 
 
@@ -194,7 +201,7 @@ def one_number(model: LeNet, maps: Mapping[str, Tensor], layer: str, number: int
         block = maps["c1" if layer == "s2" else "c3"][0, number, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
         return [
             Heatmap(
-                title=f"one number of {layer}, map {number + 1}", values=block, digits=2,
+                title=f"one number of {layer}, map {number}", values=block, digits=2,
                 summary=f"The largest of these four is {value:.2f}, and that is what {layer} keeps; where exactly it lay is forgotten.",
             )
         ]  # fmt: skip
@@ -210,20 +217,20 @@ def one_number(model: LeNet, maps: Mapping[str, Tensor], layer: str, number: int
         return [
             Heatmap(title="5×5 pixels of the picture", values=patch[0], digits=1, low=0.0, high=1.0,
                     summary="The patch below the kernel."),
-            Heatmap(title=f"times kernel {number + 1}", values=kernel[0], digits=1, scale="diverging", low=-limit, high=limit,
+            Heatmap(title=f"times kernel {number}", values=kernel[0], digits=1, scale="diverging", low=-limit, high=limit,
                     summary="The kernel's 25 weights: blue counts against, vermilion for."),
             Text(text=f"sum of the 25 products {total - bias:+.2f}\nbias                   {bias:+.2f}\n"
                       f"together               {total:+.2f}\nafter ReLU             {value:+.2f}", code=True),
         ]  # fmt: skip
     return [
         Bars(
-            title=f"one number of c3, map {number + 1}: what each map of s2 adds", labels=[f"{at}" for at in range(1, 7)],
+            title=f"one number of c3, map {number}: what each map of s2 adds", labels=[f"{at}" for at in range(6)],
             values=products.sum(dim=(1, 2)), digits=2, y=Axis(label="sum of 25 products"), color="model",
             summary=f"Six kernels on six maps add up to {total - bias:+.2f}; with the bias {bias:+.2f} that is {total:+.2f}, after ReLU {value:.2f}.",
         ),
         Images(
             title="its six kernels, one for each map of s2", scale="diverging", low=-limit, high=limit, size=56,
-            items=[Picture(pixels=one, label=f"{at + 1}") for at, one in enumerate(kernel)],
+            items=[Picture(pixels=one, label=f"{at}") for at, one in enumerate(kernel)],
             summary="A map of c3 has its own kernel of 5×5 for each map of s2: 150 weights and a bias.",
         ),
         Text(text=f"sum of the 150 products {total - bias:+.2f}\nbias                    {bias:+.2f}\n"
@@ -352,7 +359,14 @@ def training_views(
         ),
     ]  # fmt: skip
     if broken:
-        views.insert(0, Text(text="Diverged: the loss is no number any more. Lower the learning rate, then reset.", tone="warning", wide=True))
+        views.insert(
+            0,
+            Text(
+                text="Diverged: the loss is no number any more. Lower the learning rate, then reset.",
+                tone="warning",
+                wide=True,
+            ),
+        )
     return views
 
 
@@ -362,13 +376,13 @@ LABS = {
         controls=(
             Drawing("drawing", "Draw a digit", size=28, default=drawings()[0]["pixels"], examples=drawings()),
             Choice("layer", "Layer", tuple(LAYERS), "c1", help="c1 and c3 look for patterns, s2 and s4 halve the size"),
-            Slider("number", "Map", 1, 16, 1, step=1, help="c1 and s2 have 6 maps, c3 and s4 have 16"),
+            Slider("number", "Map", 0, 15, 0, step=1, help="counted from 0; c1 and s2 have 6 maps, c3 and s4 have 16"),
             Choice("place", "Work out", ("the strongest", "the middle", "the weakest"), "the strongest",
                    help="which number of the map is taken apart"),
         ),
         prepare=prepare,
         show=show_maps,
-        grid={"drawing": [one["pixels"] for one in drawings()[:4]], "layer": tuple(LAYERS), "number": (1, 2, 3, 4, 5, 6)},
+        grid={"drawing": [one["pixels"] for one in drawings()[:4]], "layer": tuple(LAYERS), "number": (0, 1, 2, 3, 4, 5)},
         rows=980,
     ),
     "train": Lab(

@@ -1,0 +1,25 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+
+interface Entry {
+  version?: string;
+  resolved?: string;
+  integrity?: string;
+  optionalDependencies?: Record<string, string>;
+}
+
+const lock = JSON.parse(readFileSync(new URL("../package-lock.json", import.meta.url), "utf8")) as { packages: Record<string, Entry> };
+const packages = Object.entries(lock.packages).filter(([path]) => path !== "");
+
+describe("package-lock.json", () => {
+  it("names no registry, so that it installs from any, and a hash for everything", () => {
+    expect(packages.filter(([, entry]) => entry.resolved).map(([path]) => path)).toEqual([]);
+    expect(packages.filter(([, entry]) => !entry.integrity).map(([path]) => path)).toEqual([]);
+  });
+
+  it("has what other systems than this one need: npm ci refuses it otherwise", () => {
+    const have = new Set(packages.map(([path]) => path.split("node_modules/").at(-1)));
+    const missing = packages.flatMap(([, entry]) => Object.keys(entry.optionalDependencies ?? {})).filter((name) => !have.has(name));
+    expect(missing).toEqual([]);
+  });
+});

@@ -1,0 +1,75 @@
+"""Packed weights: the same numbers, and a model that is as it was afterwards."""
+
+import pytest
+import torch
+
+from learnable.models.language.gpt import GPT, GPTConfig
+from learnable.sampling import cache, packed
+from learnable.sampling.text import greedy, stream
+
+CONFIG = GPTConfig(vocab=50, context=64, depth=2, heads=2, width=32)
+
+
+def a_model(dtype: torch.dtype = torch.float32) -> GPT:
+    torch.manual_seed(0)
+    return GPT(CONFIG).to(dtype).eval()
+
+
+@pytest.fixture
+def small_ones_too(monkeypatch):
+    monkeypatch.setattr(packed, "WORTH", 0)
+    if not packed.can_pack(a_model()):
+        pytest.skip("this machine's torch has no oneDNN")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_pass_gives_the_same_scores(small_ones_too, dtype):
+    model = a_model(dtype)
+    if not packed.can_pack(model):
+        pytest.skip("this processor does not compute in bfloat16")
+    tokens = torch.randint(50, (2, 3))
+    plain = model(tokens)
+    with torch.inference_mode(), packed.Packed.of(model).active():
+        torch.testing.assert_close(
+            model(tokens), plain.detach(), atol=1e-5 if dtype == torch.float32 else 3e-2, rtol=1e-2
+        )
+
+
+def test_the_same_text_is_written(small_ones_too):
+    model, prompt = a_model(), torch.randint(50, (2, 5))
+    plain = torch.cat(list(stream(model, prompt, 20, greedy)), dim=1)
+    assert torch.equal(torch.cat(list(cache.stream_cached(model, prompt, 20, greedy)), dim=1), plain)
+    assert model in packed._kept
+
+
+def test_between_two_tokens_the_model_is_as_it_was(small_ones_too):
+    model = a_model()
+    steps = cache.stream_cached(model, torch.randint(50, (1, 5)), 20, greedy)
+    next(steps), next(steps)
+    assert "forward" not in model.blocks[0].attention.to_qkv.__dict__ and "head" not in model.__dict__
+    model(torch.randint(50, (1, 5))).sum().backward()
+    assert all(weight.grad is not None for weight in model.parameters())
+
+
+def test_changed_weights_are_packed_anew(small_ones_too):
+    model = a_model()
+    first = packed.Packed.of(model)
+    assert packed.Packed.of(model) is first
+    with torch.no_grad():
+        model.token.weight.mul_(2)
+    assert packed.Packed.of(model) is not first
+
+
+def test_an_error_leaves_the_model_as_it_was(small_ones_too):
+    model = a_model()
+    with pytest.raises(RuntimeError), packed.Packed.of(model).active():
+        raise RuntimeError
+    assert "head" not in model.__dict__
+
+
+def test_small_models_other_types_and_autocast_are_left_alone(monkeypatch):
+    assert not packed.can_pack(a_model())
+    monkeypatch.setattr(packed, "WORTH", 0)
+    assert not packed.can_pack(a_model(torch.float64))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not packed.can_pack(a_model())
