@@ -59,7 +59,7 @@ def node(program: str, *arguments: str) -> None:
         env=os.environ | {"NO_COLOR": "1", "npm_config_update_notifier": "false"},
     )  # fmt: skip
     if done.returncode:
-        said = "\n".join((done.stdout + done.stderr).strip().splitlines()[:25])
+        said = "\n".join((done.stdout + done.stderr).strip().splitlines()[:8])
         raise BuildFailed(f"{program} {' '.join(arguments)} ended with {done.returncode} in {FRONTEND}:\n{said}")
 
 
@@ -69,6 +69,7 @@ def install(dev: bool) -> None:
     Raises:
         BuildFailed: npm could not get it.
     """
+    dev = dev or (FRONTEND / "node_modules" / "vitest").exists()  # npm ci removes what it is not asked for
     lock = fingerprint([FRONTEND / "package-lock.json"])
     kept = INSTALLED.read_text(encoding="utf-8").split() if INSTALLED.exists() else []
     if kept[:1] == [lock] and (not dev or "dev" in kept):

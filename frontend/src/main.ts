@@ -1,5 +1,6 @@
 /** The shell of every page. Small and deferred: text is there before it, and it asks for the rest as the reader needs it. */
 
+import { choices } from "./shell/choose";
 import * as code from "./shell/code";
 import * as keys from "./shell/keys";
 import { typeset } from "./shell/math";
@@ -71,6 +72,7 @@ function enliven(): void {
   symbols.wire(main);
   code.wire(main);
   panels.wire(main);
+  choices(main);
 
   const article = main.querySelector<HTMLElement>("article[data-stem]");
   if (article) position.wire(article, left?.querySelector(".toc") ?? null, !isStatic() && article.dataset.remember !== undefined);

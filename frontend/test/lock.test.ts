@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import lock from "../package-lock.json";
 
 interface Entry {
   version?: string;
@@ -8,8 +8,7 @@ interface Entry {
   optionalDependencies?: Record<string, string>;
 }
 
-const lock = JSON.parse(readFileSync(new URL("../package-lock.json", import.meta.url), "utf8")) as { packages: Record<string, Entry> };
-const packages = Object.entries(lock.packages).filter(([path]) => path !== "");
+const packages = Object.entries(lock.packages as Record<string, Entry>).filter(([path]) => path !== "");
 
 describe("package-lock.json", () => {
   it("names no registry, so that it installs from any, and a hash for everything", () => {

@@ -113,10 +113,13 @@ def test_cards_are_asked_and_answered_at_a_terminal(home: Path, terminal: Callab
 
 
 def test_ctrl_d_and_ctrl_c_end_it_without_a_traceback(home: Path, terminal: Callable[..., Terminal]):
-    for key, code in (("\x04", 0), ("\x03", 130)):
+    for key, codes in (
+        ("\x04", (0,)),
+        ("\x03", (130, -signal.SIGINT)),
+    ):  # the second one meets a process that is ending
         screen = terminal("review", "--stem", "lenet")
         screen.until("1 of")
-        assert screen.end(key) == code
+        assert screen.end(key) in codes
         assert "Traceback" not in screen.text
 
 

@@ -115,10 +115,11 @@ from pathlib import Path
 from starlette.testclient import TestClient
 from learnable import catalog
 from learnable.web.app import create_app
-client = TestClient(create_app(Path(sys.argv[1]), "s", 1), base_url="http://127.0.0.1:1", cookies={"learnable-1": "s"})
-for path in ("/", "/cheatsheet", "/cards", "/runs", "/search.json", "/api/progress", "/api/runs", "/api/today",
-             *(f"/topics/{t.stem}" for t in catalog.topics()), *(f"/api/exercises/{t.stem}" for t in catalog.topics())):
-    client.get(path)
+app = create_app(Path(sys.argv[1]), "s", 1)
+with TestClient(app, base_url="http://127.0.0.1:1", cookies={"learnable-1": "s"}) as client:
+    for path in ("/", "/cheatsheet", "/cards", "/runs", "/search.json", "/api/progress", "/api/runs", "/api/today",
+                 *(f"/topics/{t.stem}" for t in catalog.topics()), *(f"/api/exercises/{t.stem}" for t in catalog.topics())):
+        client.get(path)
 print("torch" in sys.modules)
 """
     ran = subprocess.run(

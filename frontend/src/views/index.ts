@@ -73,7 +73,7 @@ export function draw(element: HTMLElement, view: View, host: Host): void {
   if (frame.view.kind !== view.kind) forget(frame.body);
   frame.view = view;
   frame.host = host;
-  element.className = `view view-${view.kind}${view.wide ? " wide" : ""}`;
+  element.className = `view view-${view.kind}${view.wide ? " wide" : ""}${view.narrow ? " narrow" : ""}`;
   write(frame.title, view.title ?? "");
   frame.title.hidden = !view.title;
   write(frame.summary, view.summary ?? "");

@@ -12,6 +12,7 @@ interface Common {
   title?: string;
   summary?: string;
   wide?: boolean;
+  narrow?: boolean;
 }
 
 export interface Axis {

@@ -1,4 +1,4 @@
-"""A lesson's page: Markdown with directives in, HTML out. The one renderer of the server, the static site and the tests.
+r"""A lesson's page: Markdown with directives in, HTML out. The one renderer of the server, the static site and the tests.
 
     ::: source learnable.nn.attention:attend        the live source of one or more definitions
     ::: lab draw          ::: run lenet             ::: result lenet lenet-sgd        ::: figure shrinking
@@ -8,7 +8,7 @@
     ...                   a question, and inside    folded away          how it looks             $Q$ | words | code | shape
     :::                   it the answer             :::                  :::                      :::
 
-    ^[a side note]        [[lenet:accuracy]] a measured number           \\sym{query}{Q} in a formula: the code's `query`
+    ^[a side note]        [[lenet:accuracy]] a measured number           \sym{query}{Q} in a formula: the code's `query`
 
 A mistake in a lesson (an unknown name, a number that nobody measured) is an error here, never a gap on the page.
 """
@@ -39,6 +39,7 @@ from learnable.course import source as sources
 from learnable.errors import CallError
 
 LEAVES = ("source", "lab", "run", "result", "figure", "exercise", "cards", "resources")
+PACKAGE = Path(str(files("learnable")))
 LONG = 60  # lines of source that are shown before the rest is folded
 
 
@@ -67,7 +68,7 @@ class Page:
 
 def folder(stem: str) -> Path:
     """Where the lesson of a topic lies, whether or not it has been written."""
-    return Path(str(files("learnable").joinpath(catalog.find(stem).lesson)))
+    return PACKAGE / catalog.find(stem).lesson
 
 
 def has_lesson(stem: str) -> bool:
@@ -359,11 +360,12 @@ class _Maker:
         from learnable.course import exercises
 
         self.reads.append(self.lesson / "exercise.py")
+        found = exercises.find(self.stem, self.lesson)
         parts = [
             {"name": part.name, "title": part.title, "task_html": self.task(part.task), "hints_count": len(part.hints)}
-            for part in exercises.find(self.stem, self.lesson).parts
+            for part in found.parts
         ]
-        return panel("exercise", {"parts": parts}, "Do it", stem=self.stem,
+        return panel("exercise", {"parts": parts, "stub": found.stub_text()}, "Do it", stem=self.stem,
                      without=f"In a terminal: learnable exercise {self.stem}")  # fmt: skip
 
     def task(self, text: str) -> str:

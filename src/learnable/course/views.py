@@ -20,6 +20,7 @@ class View:
     title: str = ""
     summary: str = ""
     wide: bool = False  # takes the whole width of the lab
+    narrow: bool = False  # half of it is enough: two of them stand side by side
 
     kind: ClassVar[str] = ""
 

@@ -1,7 +1,7 @@
 """The whole course as static files: the same pages, with labs and figures over what was recorded.
 
     index.html  topics/STEM.html  paths/NAME.html  cheatsheet.html      pages
-    labs/STEM/NAME.json  runs/RECIPE.json  search.json  static/         what they fetch
+    labs/STEM/NAME.json  runs/RECIPE.json  cards/STEM.json  search.json  static/         what they fetch
 
 All addresses are relative, so the folder may lie anywhere below any host.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from learnable import catalog
-from learnable.course import search, today
+from learnable.course import cards, search, today
 from learnable.errors import WorldError
 from learnable.files import write_folder_aside, write_text
 from learnable.web.app import STATIC, fill, minutes, topic_context
@@ -124,6 +124,11 @@ def _recorded(stem: str, html: str, folder: Path, say: Callable[[str], None]) ->
             return match.group(0)
         return f'{match.group(0)} data-recording="../runs/{recipe}.json"'
 
+    def deck(match: re.Match[str]) -> str:
+        write_text(folder / "cards" / f"{stem}.json", json.dumps(cards.recorded(stem), ensure_ascii=False))
+        return f'{match.group(0)} data-recording="../cards/{stem}.json"'
+
+    html = re.sub(r'<section class="panel" data-panel="cards" data-stem="[\w-]+"', deck, html)
     html = re.sub(r'<section class="panel" data-panel="lab" data-stem="[\w-]+" data-name="(?P<name>[\w-]+)"', lab, html)
     return re.sub(r'<section class="panel" data-panel="run" data-recipe="(?P<recipe>[\w-]+)" data-flags=""', run, html)
 

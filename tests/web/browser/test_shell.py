@@ -93,3 +93,14 @@ def test_reading_goes_on_where_it_stopped(open_page: Callable[..., Any]) -> None
     page.goto(page.url.partition("?")[0])
     ready(page)
     page.wait_for_selector(".continue-here:not([hidden])")
+
+
+def test_a_lesson_fits_every_width_and_its_lines_stay_short(open_page: Callable[..., Any]) -> None:
+    page = ready(open_page(path=LESSON))
+    for width in (380, 560, 699, 700, 820, 1000, 1099, 1100, 1280, 1499, 1500, 1920):
+        page.set_viewport_size({"width": width, "height": 900})
+        over, text = page.evaluate(
+            "[document.documentElement.scrollWidth - innerWidth, document.querySelector('.lesson > p').clientWidth]"
+        )
+        assert over <= 0, width
+        assert text <= 612, f"{width}: lines of {text} px are longer than 72 letters"

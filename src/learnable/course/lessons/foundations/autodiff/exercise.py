@@ -129,13 +129,26 @@ def check_accumulate(f: Any) -> Iterator[Check]:
     square: Tape = [("x", []), ("y", [("x", p), ("x", p)])]
     yield one("a value that is used twice gets both shares", square, "y", f"y = x·x at x = {p:g}")
     fork: Tape = [("x", []), ("u", [("x", p)]), ("v", [("x", q)]), ("y", [("u", r), ("v", s)])]
-    yield one("shares that come over different steps add up", fork, "y", f"u = {p:g}·x, v = {q:g}·x, y = {r:g}·u + {s:g}·v")
+    yield one(
+        "shares that come over different steps add up", fork, "y", f"u = {p:g}·x, v = {q:g}·x, y = {r:g}·u + {s:g}·v"
+    )
     beside: Tape = [("x", []), ("z", []), ("y", [("x", p)]), ("w", [("x", q), ("z", r), ("y", s)])]
-    yield one("what came after the result, or beside it, counts nothing", beside, "y", f"y = {p:g}·x; then w = {q:g}·x + {r:g}·z + {s:g}·y")
+    yield one(
+        "what came after the result, or beside it, counts nothing",
+        beside,
+        "y",
+        f"y = {p:g}·x; then w = {q:g}·x + {r:g}·z + {s:g}·y",
+    )
     knot: Tape = [("x", []), ("d", [("x", p)]), ("v", [("d", q)]), ("y", [("v", 1.0), ("d", r)])]
-    yield one("a gradient is passed on when it is complete, and once", knot, "y", f"d = {p:g}·x, v = {q:g}·d, y = v + {r:g}·d")
+    yield one(
+        "a gradient is passed on when it is complete, and once", knot, "y", f"d = {p:g}·x, v = {q:g}·d, y = v + {r:g}·d"
+    )
     f(knot, "y")
-    yield Check("the tape is left as it was", not f.changed_arguments, "the list that was given has changed: .reverse() and .pop() work in place")
+    yield Check(
+        "the tape is left as it was",
+        not f.changed_arguments,
+        "the list that was given has changed: .reverse() and .pop() work in place",
+    )
     names = [f"t{at}" for at in range(14)]
     wild: Tape = [
         (name, [(names[int(np.random.randint(at))], float(np.random.randint(-2, 3))) for _ in range(np.random.randint(1, 4))] if at > 2 else [])  # noqa: NPY002
@@ -232,31 +245,51 @@ def check_unbroadcast(f: Any) -> Iterator[Check]:
         return np.random.randint(1, 9, shape).astype(float)  # noqa: NPY002
 
     def one(name: str, gradient: ndarray, shape: tuple[int, ...]) -> Check:
-        return agrees(name, f(gradient, shape), as_the_library(gradient, shape), f"shape {shape} and the gradient\n{shown(gradient)}\n")
+        return agrees(
+            name,
+            f(gradient, shape),
+            as_the_library(gradient, shape),
+            f"shape {shape} and the gradient\n{shown(gradient)}\n",
+        )
 
     yield one("nothing was copied, nothing is summed", draw(2, 3), (2, 3))
     gradient = draw(3, 2)
     came = f(gradient, (2,))
     total = float(np.sum(came)) if isinstance(came, ndarray | float | int) else None
-    yield agrees("nothing gets lost: every copy counts in full", total, float(gradient.sum()), f"the sum over all, with shape (2,) and\n{shown(gradient)}\n")
+    yield agrees(
+        "nothing gets lost: every copy counts in full",
+        total,
+        float(gradient.sum()),
+        f"the sum over all, with shape (2,) and\n{shown(gradient)}\n",
+    )
     yield one("axes that were put in front are summed away", draw(3, 3), (3,))
     gradient = draw(2, 3)
     expected, came = gradient.sum(1), f(gradient, (2, 1))
     flat = np.ravel(came) if isinstance(came, ndarray) else came
-    yield agrees("an axis stretched from length 1 is summed", flat, expected, f"the numbers, with shape (2, 1) and\n{shown(gradient)}\n")
+    yield agrees(
+        "an axis stretched from length 1 is summed",
+        flat,
+        expected,
+        f"the numbers, with shape (2, 1) and\n{shown(gradient)}\n",
+    )
     yield one("and it stays where it was, with length 1", gradient, (2, 1))
     yield one("both at once", draw(2, 4, 3), (4, 1))
     yield one("a single number that was added to everything", draw(2, 3), ())
     some = np.random.randint(2, 5, 4)  # noqa: NPY002
     for shape in ((1, 1), (1,), (int(some[2]), 1, 1), (1, int(some[2]), 1, int(some[3]))):
-        full = (*(int(x) for x in some[: 4 - len(shape)]), *(int(some[4 - len(shape) + at]) if size == 1 else size for at, size in enumerate(shape)))
+        full = (
+            *(int(x) for x in some[: 4 - len(shape)]),
+            *(int(some[4 - len(shape) + at]) if size == 1 else size for at, size in enumerate(shape)),
+        )
         found = one("any shapes", draw(*full), shape)
         if not found.passed:
             break
     yield found
     gradient = draw(3, 2)
     f(gradient, (2,))
-    yield Check("the gradient that was given is left as it was", not f.changed_arguments, "it has changed: += works in place")
+    yield Check(
+        "the gradient that was given is left as it was", not f.changed_arguments, "it has changed: += works in place"
+    )
 
 
 # ------------------------------------------------------------------------------------------------- matmul's gradient
@@ -332,7 +365,9 @@ def check_matmul_gradient(f: Any) -> Iterator[Check]:
         if not isinstance(came, tuple | list) or len(came) != 2:
             return Check(name, False, f"expected two arrays, for a and for b, came {shown(came)}")
         given = f"g\n{shown(g)}\na\n{shown(a)}\nb\n{shown(b)}\n"
-        return agrees(name, came, expected, given) if which is None else agrees(name, came[which], expected[which], given)
+        return (
+            agrees(name, came, expected, given) if which is None else agrees(name, came[which], expected[which], given)
+        )
 
     number = [np.array([[float(x)]]) for x in np.random.permutation([2, 3, 5, 7])[:3]]  # noqa: NPY002
     yield one("for single numbers it is the rule of products", *number)
@@ -347,7 +382,11 @@ def check_matmul_gradient(f: Any) -> Iterator[Check]:
     square[2][1] = [[4, 0], [1, -2]]
     yield one("in a stack each matrix is for itself", *square)
     yield one("any stack", draw(3, 2, n, m), draw(3, 2, n, k), draw(3, 2, k, m))
-    yield Check("the arguments are left as they were", not f.changed_arguments, "one of g, a and b has changed: *= and += work in place")
+    yield Check(
+        "the arguments are left as they were",
+        not f.changed_arguments,
+        "one of g, a and b has changed: *= and += work in place",
+    )
 
 
 # ------------------------------------------------------------------------------------------------- topological order
@@ -533,14 +572,23 @@ def check_topological_order(f: Any) -> Iterator[Check]:
         check("everything is there, the result among it", "all", ({"x": []}, "x"), (chain, "y")),
         check("inputs come before what was computed from them", "before", (chain, "y")),
         check("each is there once, however often it is used", "once", (square, "y"), (diamond, "y")),
-        check("a value waits for the longest way that leads to it", "before", *((case, "y") for case in short_and_long), (diamond, "y")),
+        check(
+            "a value waits for the longest way that leads to it",
+            "before",
+            *((case, "y") for case in short_and_long),
+            (diamond, "y"),
+        ),
         check("what the result does not depend on is left out", "needed", (beside, "y")),
         check("any graph", "before", (mixed, names[-1])),
     ]
     yield from small
     f(beside, "y")
     unchanged = not f.changed_arguments
-    yield Check("the graph is left as it was", unchanged, "the lists that were given have changed: .pop() and .clear() work in place")
+    yield Check(
+        "the graph is left as it was",
+        unchanged,
+        "the lists that were given have changed: .pop() and .clear() work in place",
+    )
     if not unchanged or not all(one.passed for one in small):
         return  # what is large comes when what is small is right
     ladder: Inputs = {"t0": []}

@@ -159,7 +159,8 @@ class Walk(NamedTuple):
     """A computation in the order in which it happens, and what flows back."""
 
     order: list[Tensor]
-    labels: list[str]
+    labels: list[str]  # the whole formula
+    short: list[str]  # what stands in a box
     names: list[str]
     shares: list[Share]
 
@@ -186,18 +187,21 @@ def walk(result: Tensor) -> Walk:
 
     order = topological_order(result)
     place = {tensor: at for at, tensor in enumerate(order)}
-    names, labels, count = [], [], 0
+    names, labels, short, count = [], [], [], 0
+    end = "y" if all(tensor.name != "y" for tensor in order[:-1]) else "result"
     for tensor in order:
         if not tensor.operation or not tensor.inputs:
             names.append(tensor.name or number(tensor.item()))
             labels.append(names[-1])
+            short.append(names[-1])
             continue
         count += not tensor.name
-        names.append("y" if tensor is result else tensor.name or f"v{count}")
+        names.append(end if tensor is result else tensor.name or f"v{count}")
         inside = [names[place[source]] for source in tensor.inputs]
         sign = SIGNS.get(tensor.operation)
         formula = f"{inside[0]} {sign} {inside[1]}" if sign else f"{tensor.operation}({', '.join(inside)})"
         labels.append(f"{names[-1]} = {formula}")
+        short.append(f"{names[-1]} : {sign.replace('·', '×') if sign else tensor.operation}")
     gradients, shares = dict.fromkeys(order, 0.0), []
     gradients[result] = 1.0
     for tensor in reversed(order):
@@ -207,7 +211,7 @@ def walk(result: Tensor) -> Walk:
                 amount = gradients[tensor] * slope
                 gradients[source] += amount
                 shares.append(Share(place[tensor], place[source], at, slope, amount))
-    return Walk(order, labels, names, shares)
+    return Walk(order, labels, short, names, shares)
 
 
 def nudged(body: list[ast.stmt], values: Mapping[str, float], name: str, step: float = 1e-6) -> float:
@@ -261,7 +265,7 @@ def passes(way: Walk, step: int) -> list[View]:
     active = now.sender if now else last if back == 0 else step - 1
     nodes = [
         Node(
-            id=str(at), label=way.labels[at],
+            id=str(at), label=way.short[at], note=way.labels[at] if tensor.inputs else "",
             value=number(tensor.item()) if at < step else "·",
             gradient=(number(gradients[at]) if at in gradients else "·") if tensor.requires_grad else "",
             kind="output" if at == last else "operation" if tensor.inputs else "input",
@@ -357,7 +361,7 @@ def verdict(way: Walk, leaves: Mapping[str, Tensor], slopes: Mapping[str, float]
         if good
         else "Nudging finds other slopes: a corner, a pole or an overflow is near."
     )
-    return Table(title="Check: nudge each letter by 0.000001", columns=("letter", "backward", "by nudging", ""), rows=rows, numbers=(1, 2),
+    return Table(title="Check: nudge each letter by 0.000001", columns=("letter", "backward", "by nudging", "verdict"), rows=rows, numbers=(1, 2),
                  summary=finding if done else "The check can be read when the last gradient has arrived.")  # fmt: skip
 
 
@@ -422,10 +426,9 @@ def show_modes(state: Any, inputs: int, outputs: int, passes: int, nudge: float,
     whole = by_rows(first, second, x, outputs)
     top = float(np.abs(whole).max())
 
-    def filled(part: np.ndarray) -> np.ndarray:
-        values = np.full((outputs, inputs), np.nan)
-        values[: part.shape[0], : part.shape[1]] = part
-        return values
+    def filled(part: np.ndarray) -> list[list[float | None]]:
+        inside = lambda i, j: i < part.shape[0] and j < part.shape[1]
+        return [[float(part[i, j]) if inside(i, j) else None for j in range(inputs)] for i in range(outputs)]
 
     columns, rows = min(passes, inputs), min(passes, outputs)
     tried = min(passes - 1, inputs)
@@ -440,7 +443,7 @@ def show_modes(state: Any, inputs: int, outputs: int, passes: int, nudge: float,
     known = {"forward mode": columns * outputs, "reverse mode": rows * inputs, "nudging": tried * outputs}
     needed = {"forward mode": inputs, "reverse mode": outputs, "nudging": inputs + 1}
     total = inputs * outputs
-    cells: dict[str, np.ndarray] = {
+    cells: dict[str, list[list[float | None]]] = {
         "forward mode": filled(by_columns(first, second, x, columns)), "reverse mode": filled(whole[:rows]), "nudging": filled(rough[:, :tried]),
     }  # fmt: skip
     gives = {"forward mode": "a column: one input's effect on all outputs", "reverse mode": "a row: all inputs' effect on one output",
@@ -499,7 +502,7 @@ LABS = {
         show=show_steps,
         torch=False,
         grid={"expression": (FIRST, *SHAPES[:3]), "step": tuple(range(1, 17)), "a": (-1.0, 2.0)},
-        rows=840,
+        rows=980,
     ),
     "modes": Lab(
         title="With so many passes, how much of all slopes do you know?",
@@ -513,6 +516,6 @@ LABS = {
         show=show_modes,
         torch=False,
         grid={"inputs": (1, 3, 6, 12), "outputs": (1, 3, 6, 12), "passes": (1, 2, 6, 13), "nudge": (1e-8, 1e-3, 1.0)},
-        rows=760,
+        rows=1150,
     ),
 }  # fmt: skip

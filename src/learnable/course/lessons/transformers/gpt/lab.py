@@ -187,8 +187,9 @@ def from_folder(folder: str, own: Reader) -> Reader:
         return Reader(model, origin, own.encode, own.piece, own.start, "character")
     if model.config.vocab == len(STDLIB_ALPHABET):
         return of_characters(model, STDLIB_ALPHABET, origin)
-    missing = " and ".join(file.name for file in files if not file.is_file())
-    raise WorldError(f"The weights are there, but {missing} is missing in {folder}: nothing says which of its {model.config.vocab:,} "
+    absent = [file.name for file in files if not file.is_file()]
+    missing = f"{' and '.join(absent)} {'are' if len(absent) > 1 else 'is'} missing"
+    raise WorldError(f"The weights are there, but {missing} in {folder}: nothing says which of its {model.config.vocab:,} "
                      "tokens stand for which text. Both files lie beside the published weights.")  # fmt: skip
 
 
@@ -469,7 +470,7 @@ def show_inside(
         Heatmap(
             title="odds (%) of what really comes next, read out after each block", values=when, rows=level_names, columns=names, low=0.0, high=100.0,
             highlight=[(at, place) for at in range(len(level_names))], wide=True, column_label="after", row_label="",
-            summary="; ".join(f"{name}: {sum(level) / len(level):.0f} % on average" for name, level in zip(level_names, when, strict=True)) + ".",
+            summary="The mean over the text: " + ", ".join(f"{level_names[at]} {sum(when[at]) / len(tokens):.0f} %" for at in sorted({0, len(when) // 2, len(when) - 1})) + ".",
         ),
         Bars(
             title=f"what each part added to the score of “{seen(reader.piece(aim))}”", labels=[name for name, _ in parts], values=[value for _, value in parts],

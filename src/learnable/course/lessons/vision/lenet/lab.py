@@ -122,6 +122,7 @@ def show_maps(state: Trained, drawing: list[list[float]], layer: str, number: in
     number = min(number, LAYERS[layer] - 1)
     row, column = where(maps[layer][0, number], place)
     best = int(probabilities.argmax())
+    ends = max(10.0, float(erased.abs().max()))
     low, high = (float(maps[layer].min()), float(maps[layer].max()))
     return [
         Bars(
@@ -129,14 +130,14 @@ def show_maps(state: Trained, drawing: list[list[float]], layer: str, number: in
             digits=0, highlight=[best], summary=f"It says {best}, with {100 * float(probabilities[best]):.0f} %.",
         ),
         Images(
-            title="what goes in, and what the answer hangs on",
+            title="what goes in",
             items=[Picture(pixels=image[0, 0], label="cropped, centered")],
-            scale="ink", low=0.0, high=1.0, size=112,
+            scale="ink", low=0.0, high=1.0, size=160, narrow=True,
             summary="The drawing as the network gets it: cropped and centered by the rule of its training data.",
         ),
         Heatmap(
-            title=f"points of probability that {best} loses when this spot is painted over", values=erased, scale="diverging",
-            low=-100.0, high=100.0, summary=lost(erased, best),
+            title=f"points that {best} loses when a spot is painted over", values=erased, scale="diverging", narrow=True,
+            low=-ends, high=ends, summary=lost(erased, best),
         ),
         Images(
             title=f"{layer}: {LAYERS[layer]} maps of {maps[layer].shape[-1]}×{maps[layer].shape[-1]}, click one",
@@ -215,9 +216,9 @@ def one_number(model: LeNet, maps: Mapping[str, Tensor], layer: str, number: int
     limit = float(kernel.abs().max())
     if layer == "c1":
         return [
-            Heatmap(title="5×5 pixels of the picture", values=patch[0], digits=1, low=0.0, high=1.0,
+            Heatmap(title="5×5 pixels of the picture", narrow=True, values=patch[0], digits=1, low=0.0, high=1.0,
                     summary="The patch below the kernel."),
-            Heatmap(title=f"times kernel {number}", values=kernel[0], digits=1, scale="diverging", low=-limit, high=limit,
+            Heatmap(title=f"times kernel {number}", narrow=True, values=kernel[0], digits=1, scale="diverging", low=-limit, high=limit,
                     summary="The kernel's 25 weights: blue counts against, vermilion for."),
             Text(text=f"sum of the 25 products {total - bias:+.2f}\nbias                   {bias:+.2f}\n"
                       f"together               {total:+.2f}\nafter ReLU             {value:+.2f}", code=True),
@@ -383,7 +384,7 @@ LABS = {
         prepare=prepare,
         show=show_maps,
         grid={"drawing": [one["pixels"] for one in drawings()[:4]], "layer": tuple(LAYERS), "number": (0, 1, 2, 3, 4, 5)},
-        rows=980,
+        rows=1180,
     ),
     "train": Lab(
         title="What does it learn first, and at which learning rate does it fail?",
@@ -396,6 +397,6 @@ LABS = {
         prepare=training_data,
         play=train,
         frames=60,
-        rows=760,
+        rows=1200,
     ),
 }  # fmt: skip

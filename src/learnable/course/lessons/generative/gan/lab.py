@@ -1,0 +1,404 @@
+"""Two labs: the game on a plane, with the knobs that make it collapse; and what a perfect discriminator teaches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from learnable.course.lab import Choice, Knobs, Lab, Slider
+from learnable.course.views import Arrow, Axis, Cloud, Field, Heatmap, Lines, Mark, Series, Table, Text, View
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from learnable.models.generative.gan import GAN
+
+LOSSES = ("non-saturating", "minimax")
+SHAPES = {
+    "ring of 8": "ring", "grid of 25": "grid", "two moons": "moons", "two circles": "circles", "two spirals": "spirals",
+}  # fmt: skip
+SIGMA = 0.1  # of the ring and the grid: wider than in the recipe, so that a minute of watching is enough
+BATCH = 128
+SHOWN = 200  # points of each kind that are drawn
+CELLS = 37  # of the field, along each side
+PAST = 48  # frames that the strip of modes keeps
+GUESSING = math.log(4)  # the loss of a discriminator that can only guess
+
+
+# ------------------------------------------------------------------------------------------------- the game
+
+
+class Shape(NamedTuple):
+    """Points to be imitated, where their modes are (or nothing), and how far the picture reaches."""
+
+    points: Tensor
+    centers: Tensor | None
+    reach: float
+
+
+def shapes() -> dict[str, Shape]:
+    import torch
+
+    from learnable.data.points import MIXTURES, TOYS, around
+
+    made = {}
+    for label, name in SHAPES.items():
+        centers = MIXTURES[name][0]() if name in MIXTURES else None
+        if centers is not None:
+            points, _ = around(centers, SIGMA, 4000)
+        else:
+            points, _ = TOYS[name](4000)
+            points = 1.5 * (points - points.mean(dim=0)) / points.std(dim=0)
+        made[label] = Shape(points.float(), centers, math.ceil(2 * float(torch.quantile(points.abs(), 0.999)) + 1) / 2)
+    return made
+
+
+class Past:
+    """What the plots over time are made of."""
+
+    def __init__(self) -> None:
+        self.rounds: list[int] = []
+        self.detective: list[float] = []
+        self.forger: list[float] = []
+        self.covered: list[float] = []
+        self.shares: list[list[float]] = []
+
+
+def play(state: dict[str, Shape], knobs: Knobs) -> Iterator[list[View]]:
+    """Both players learn; every knob but the noise and the seed acts at once, these two begin a new game."""
+    import torch
+
+    from learnable.models.generative.gan import mlp_gan
+    from learnable.objectives.adversarial import discriminate, discriminate_smoothly, minimax, non_saturating
+    from learnable.optim.adam import adam
+
+    begun: Any = None
+    while True:
+        if begun != (knobs.noise, knobs.seed, knobs.data):
+            anew = begun is None or begun[:2] != (knobs.noise, knobs.seed)
+            begun = (knobs.noise, knobs.seed, knobs.data)
+            shape, past = state[knobs.data], Past() if anew else past  # noqa: F821  bound in the first round
+            past.covered, past.shares = [], []
+            if anew:
+                with torch.random.fork_rng(devices=[]):
+                    torch.manual_seed(int(knobs.seed))
+                    gan = mlp_gan(int(knobs.noise), 2, width=32, depth=2)
+                generator = torch.Generator().manual_seed(int(knobs.seed))
+                shown = torch.randn(1000, int(knobs.noise), generator=generator)
+                optimizers = adam(gan.discriminator, 1e-3), adam(gan.generator, 1e-3)
+                round_ = 0
+        steps = int(knobs.steps)
+        for optimizer, rate in zip(optimizers, (knobs.rate_d, knobs.rate_g), strict=True):
+            optimizer.param_groups[0]["lr"] = rate
+        objective = minimax if knobs.loss == "minimax" else non_saturating
+
+        def batch() -> dict[str, Tensor]:
+            pick = torch.randint(len(shape.points), (BATCH,), generator=generator)
+            return {"point": shape.points[pick], "noise": torch.randn(BATCH, int(knobs.noise), generator=generator)}
+
+        for _ in range(max(1, 12 // steps)):
+            for _ in range(steps):
+                told = discriminate_smoothly(gan, batch(), knobs.smooth) if knobs.smooth else discriminate(gan, batch())
+                optimizers[0].zero_grad()
+                told["total"].backward()
+                optimizers[0].step()
+            wanted = objective(gan, batch())["total"]
+            optimizers[1].zero_grad()
+            wanted.backward()
+            optimizers[1].step()
+            round_ += 1
+        past.rounds.append(round_)
+        past.detective.append(float(told["real"] + told["fake"]))
+        past.forger.append(float(wanted))
+        if not abs(past.detective[-1]) + abs(past.forger[-1]) < 1e6:
+            yield [Text(text="A loss is no number any more: the game has exploded. Lower both learning rates, then reset.",
+                        tone="warning", wide=True)]  # fmt: skip
+            return
+        yield game_views(gan, shape, past, shown, objective)
+
+
+def game_views(gan: GAN, shape: Shape, past: Past, noise: Tensor, objective: Any) -> list[View]:
+    import torch
+
+    from learnable.metrics.modes import coverage, energy_distance
+
+    with torch.no_grad():
+        made = gan(noise)
+        ticks = torch.linspace(-shape.reach, shape.reach, CELLS)
+        plane = torch.cartesian_prod(ticks, ticks).flip(1)  # the first row lies at the bottom
+        surface = gan.discriminator(plane).sigmoid().view(CELLS, CELLS)
+    arrows, pull, belief = pulls(gan, noise[:24], objective)
+    if shape.centers is not None:
+        found = coverage(made, {"centers": shape.centers.tolist(), "sigma": SIGMA})
+        past.covered.append(found["modes"])
+        nearest = torch.cdist(made, shape.centers).argmin(dim=1)
+        share = nearest.bincount(minlength=len(shape.centers)) / len(made)
+        past.shares.append([round(100 * x) for x in share.tolist()])
+        of = len(shape.centers)
+        said = f"{found['modes']:.0f} of {of} modes are covered; the fullest one has {100 * float(share.max()):.0f} % of the made points."
+        over_time = kept("modes covered", past.rounds[-len(past.covered) :], past.covered, "model")
+        axis = Axis(label="modes", low=0, high=of)
+    else:
+        past.covered.append(float(energy_distance(made[:400], shape.points[:400])))
+        said = f"The made points are {past.covered[-1]:.2f} away from the real ones (energy distance; two samples of the same kind: about 0.01)."
+        over_time = kept("distance", past.rounds[-len(past.covered) :], past.covered, "model")
+        axis = Axis(label="energy distance", low=0)
+    views: list[View] = [
+        Field(
+            title="who is taken for real, and where the generator's points are pulled", values=rounded(surface), scale="diverging",
+            x=Axis(low=-shape.reach, high=shape.reach), y=Axis(low=-shape.reach, high=shape.reach),
+            low=0.0, high=1.0, middle=0.5, contours=(0.5,), arrows=arrows, label="D(x): how real",
+            clouds=(
+                Cloud(name="real", x=rounded(shape.points[:SHOWN, 0]), y=rounded(shape.points[:SHOWN, 1]), color="data", size=2.2),
+                Cloud(name="made", x=rounded(made[:SHOWN, 0]), y=rounded(made[:SHOWN, 1]), color="model", size=2.6),
+            ),
+            summary=f"After {past.rounds[-1]} rounds: {said} The discriminator gives made points {belief:.2f} on average; "
+            f"the mean pull on one of them is {pull:.2g}.",
+        ),
+        Lines(
+            title="both losses",
+            series=[kept("discriminator", past.rounds, past.detective, "data"), kept("generator", past.rounds, past.forger, "model")],
+            x=Axis(label="rounds"), y=Axis(label="nats"),
+            summary=f"Discriminator {past.detective[-1]:.2f} (log 4 = {GUESSING:.2f} is guessing), generator {past.forger[-1]:.2f}.",
+        ),
+        Lines(title="is it any good?", series=[over_time], x=Axis(label="rounds"), y=axis, summary=said),
+    ]  # fmt: skip
+    if shape.centers is not None:
+        strip = [list(row) for row in zip(*past.shares[-PAST:], strict=True)]
+        of = len(shape.centers)
+        least = min(min(row) for row in strip[:1]) if strip else 0
+        views.append(
+            Heatmap(
+                title=f"who sits where: the last {min(PAST, len(past.shares))} pictures, one column each",
+                values=strip, rows=[f"{at + 1}" for at in range(of)] if of < 10 else (), row_label="mode", column_label="time",
+                low=0.0, high=float(min(100, 300 // of if of > 10 else 50)),
+                summary=f"Even rows are a good sign: each mode then has {100 / of:.1f} % of the points at every time. "
+                f"Now the shares go from {min(past.shares[-1])} to {max(past.shares[-1])} %; the first mode was once down to {least} %.",
+            )
+        )  # fmt: skip
+    return views
+
+
+def pulls(gan: GAN, noise: Tensor, objective: Any) -> tuple[list[Arrow], float, float]:
+    """For some made points: where the generator's loss pulls them, the mean strength, and what the discriminator thinks."""
+    import torch
+
+    with torch.no_grad():
+        made = gan(noise)
+    judged = Stand(made.requires_grad_(), gan.discriminator).module
+    loss = objective(judged, {"noise": noise})["total"] * len(made)  # of each point, not of their mean
+    (slope,) = torch.autograd.grad(loss, made)
+    strength = slope.norm(dim=1)
+    with torch.no_grad():
+        belief = float(gan.discriminator(made).sigmoid().mean())
+    # As long as the pull is strong, up to a limit: so one sees that under the minimax loss they vanish.
+    step = -slope * (0.35 * strength.clamp(max=2.0) / strength.clamp(min=1e-9))[:, None]
+    arrows = [
+        Arrow(x=round(float(x), 2), y=round(float(y), 2), dx=round(float(dx), 3), dy=round(float(dy), 3), color="backward")
+        for (x, y), (dx, dy) in zip(made.detach(), step, strict=True)
+    ]  # fmt: skip
+    return arrows, float(strength.mean()), belief
+
+
+class Stand:
+    """A pair of players whose generator has made its points already."""
+
+    def __init__(self, made: Tensor, discriminator: nn.Module):
+        from torch import nn
+
+        class Made(nn.Module):
+            def forward(self, noise: Tensor) -> Tensor:
+                return made
+
+        self.module = nn.ModuleDict({"generator": Made(), "discriminator": discriminator})
+
+
+def kept(name: str, rounds: list[int], values: list[float], color: str) -> Series:
+    """A line with at most about 200 points."""
+    every = 1 + len(values) // 200
+    return Series(name=name, x=rounds[::-1][::every][::-1], y=[round(y, 3) for y in values[::-1][::every][::-1]], color=color)  # fmt: skip
+
+
+def rounded(values: Tensor, digits: int = 2) -> Any:
+    """Fine enough for a picture, and short to send."""
+    import torch
+
+    return torch.round(values.double(), decimals=digits)
+
+
+# ------------------------------------------------------------------------------------------------- a perfect discriminator
+
+LEFT, RIGHT, WIDE = -1.5, 1.5, 0.5  # the data: two humps of the same weight
+FIELD = 9.0  # half the line on which integrals are sums
+
+
+def log_density(x: Tensor, mean: Any, spread: Any, apart: Any) -> Tensor:
+    """The logarithm of half a Gaussian at mean - apart/2 and half a one at mean + apart/2."""
+    import torch
+
+    humps = [-0.5 * ((x - center) / spread) ** 2 for center in (mean - apart / 2, mean + apart / 2)]
+    return torch.logaddexp(*humps) - math.log(2 * math.sqrt(2 * math.pi)) - torch.log(torch.as_tensor(spread))
+
+
+def log_data(x: Tensor) -> Tensor:
+    return log_density(x, (LEFT + RIGHT) / 2, WIDE, RIGHT - LEFT)
+
+
+def quantiles(count: int = 400) -> Tensor:
+    """Noise that stands for all noise: (2 * count, 2) rows of a side, -1 or 1, and an evenly weighted normal number."""
+    import torch
+
+    normal = torch.special.ndtri((torch.arange(count) + 0.5) / count)
+    return torch.cat([torch.stack([torch.full_like(normal, side), normal], dim=1) for side in (-1.0, 1.0)])
+
+
+def toy(mean: float, spread: float, apart: float) -> nn.Module:
+    """A generator with three numbers to learn, and the best discriminator against it as it stands: log p - log q."""
+    import torch
+    from torch import nn
+
+    class Generator(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.mean = nn.Parameter(torch.tensor(mean))
+            self.spread = nn.Parameter(torch.tensor(spread))
+            self.apart = nn.Parameter(torch.tensor(apart))
+
+        def forward(self, noise: Tensor) -> Tensor:
+            return self.mean + noise[:, 0] * self.apart / 2 + noise[:, 1] * self.spread
+
+    class Best(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return log_data(x) - log_density(x, mean, spread, apart)
+
+    return nn.ModuleDict({"generator": Generator(), "discriminator": Best()})
+
+
+def lesson(objective: Any, mean: float, spread: float, apart: float, noise: Tensor) -> dict[str, float]:
+    """A generator's loss against the perfect discriminator, and its slopes in the generator's three numbers."""
+    import torch
+
+    game = toy(mean, spread, apart)
+    loss = objective(game, {"noise": noise})["total"]
+    generator: Any = game["generator"]  # type: ignore[index]
+    slopes = torch.autograd.grad(loss, [generator.mean, generator.spread, generator.apart])
+    return {"loss": float(loss)} | {
+        name: float(slope) for name, slope in zip(("mean", "spread", "apart"), slopes, strict=True)
+    }
+
+
+def divergences(mean: float, spread: float, apart: float) -> tuple[float, float]:
+    """Jensen-Shannon, and KL(q || p), in nats, by sums over a fine line."""
+    import torch
+
+    x = torch.linspace(-FIELD, FIELD, 3601, dtype=torch.float64)
+    p, q = log_data(x), log_density(x, mean, spread, apart)
+    middle = torch.logaddexp(p, q) - math.log(2)
+    step = float(x[1] - x[0])
+    kl = lambda a, b: float((a.exp() * (a - b)).sum()) * step
+    return max(0.0, (kl(p, middle) + kl(q, middle)) / 2), max(0.0, kl(q, p))
+
+
+def perfect(state: Tensor, mean: float, spread: float, apart: float) -> list[View]:
+    """Everything about the game between a generator of three numbers and the best answer to it."""
+    import torch
+
+    from learnable.objectives.adversarial import minimax, non_saturating
+
+    x = torch.linspace(-6, 6, 121)
+    p, q = log_data(x), log_density(x, mean, spread, apart)
+    best = torch.sigmoid(p - q)
+    js, kl = divergences(mean, spread, apart)
+    learned = {"minimax": lesson(minimax, mean, spread, apart, state),
+               "non-saturating": lesson(non_saturating, mean, spread, apart, state)}  # fmt: skip
+    places = [at / 2 for at in range(-12, 13)]
+    coarse = state[::10]
+    along = {
+        name: [abs(lesson(loss, place, spread, apart, coarse)["mean"]) for place in places]
+        for name, loss in (("minimax", minimax), ("non-saturating", non_saturating))
+    }
+    own = {name: abs(row["mean"]) for name, row in learned.items()}
+    size = lambda row: math.hypot(row["mean"], row["spread"], row["apart"])
+    short = lambda values: [float(f"{value:.3g}") for value in values]
+    floor = 1e-6
+    return [
+        Lines(
+            title="both densities", y=Axis(label="density", low=0), x=Axis(label="x"),
+            series=[Series(name="data p", x=short(x.tolist()), y=short(p.exp().tolist()), color="data"),
+                    Series(name="generator q", x=short(x.tolist()), y=short(q.exp().tolist()), color="model")],
+            summary=f"Jensen-Shannon divergence {js:.3f} nats; 0 is equal, log 2 = 0.693 is no overlap at all.",
+        ),
+        Lines(
+            title="the perfect discriminator, p / (p + q)", x=Axis(label="x"), y=Axis(label="D*(x)", low=0, high=1),
+            series=[Series(name="D*", x=short(x.tolist()), y=short(best.tolist()), color="accent")],
+            summary=judged(best, q, x),
+        ),
+        Lines(
+            title="how hard the mean is pulled, wherever it stands", x=Axis(label="mean of the generator"),
+            y=Axis(label="size of the slope", log=True, low=floor, high=1e3),
+            series=[Series(name=name, x=places, y=short(max(floor, y) for y in row), color=color)
+                    for (name, row), color in zip(along.items(), ("backward", "model"), strict=True)],
+            marks=[Mark(x=mean, y=min(1e3, max(floor, own["non-saturating"])), label="here")],
+            summary=f"Here the minimax loss pulls the mean with {own['minimax']:.2g}, the non-saturating one with {own['non-saturating']:.2g}"
+            + (f", {own['non-saturating'] / own['minimax']:,.0f} times as hard." if own["minimax"] > 1e-12 and own["non-saturating"] > 2 * own["minimax"] else "."),
+        ),
+        Table(
+            title="in numbers", columns=("generator's loss", "value", "slope: mean", "slope: spread", "slope: apart"), numbers=(1, 2, 3, 4),
+            rows=[(name, said(row["loss"]), said(row["mean"]), said(row["spread"]), said(row["apart"])) for name, row in learned.items()],
+            summary=f"All slopes together: minimax {size(learned['minimax']):.2g}, non-saturating {size(learned['non-saturating']):.2g}.",
+        ),
+        Text(
+            text=f"value of the game V    {2 * js - GUESSING:+.3f}\n= 2 JS - log 4         2 · {js:.3f} - {GUESSING:.3f}\n"
+            f"KL(q || p)             {kl:.3f}", code=True,
+            summary=f"Against its best opponent the game is worth {2 * js - GUESSING:+.3f}; KL(q || p) is {kl:.3f}.",
+        ),
+    ]  # fmt: skip
+
+
+def said(value: float) -> str:
+    return f"{value:+.3f}" if abs(value) >= 0.0005 else "0" if value == 0 else f"{value:+.0e}"
+
+
+def judged(best: Tensor, log_q: Tensor, x: Tensor) -> str:
+    """What the perfect discriminator thinks of what the generator makes."""
+    share = log_q.exp() * float(x[1] - x[0])
+    mean = float((share * best).sum() / share.sum().clamp(min=1e-12))
+    if mean > 0.495:
+        return "One half everywhere that points come from: it can only guess, and the generator has won."
+    if mean < 0.01:
+        return f"Of a made point it believes {mean:.1g} on average: it is sure, and log(1 - D*) is flat there."
+    return f"Of a made point it believes {mean:.2f} on average; one half would be guessing."
+
+
+LABS = {
+    "perfect": Lab(
+        title="What can a generator learn from a perfect opponent?",
+        controls=(
+            Slider("mean", "Generator's mean", -6.0, 6.0, -4.5, step=0.25),
+            Slider("spread", "Spread of each hump", 0.2, 3.0, 0.5, step=0.1),
+            Slider("apart", "Humps apart by", 0.0, 5.0, 0.0, step=0.25, help="the data are two humps of spread 0.5, 3 apart"),
+        ),
+        prepare=quantiles,
+        show=perfect,
+        grid={"mean": (-6.0, -4.5, -3.0, -1.5, 0.0, 1.5, 3.0), "spread": (0.2, 0.5, 1.0, 1.6, 3.0), "apart": (0.0, 1.5, 3.0, 5.0)},
+        rows=900,
+    ),
+    "game": Lab(
+        title="Which knob makes it forget the other modes, and which one mends it?",
+        controls=(
+            Choice("data", "Data", tuple(SHAPES), "ring of 8"),
+            Choice("loss", "Generator's loss", LOSSES, "non-saturating"),
+            Slider("rate_g", "Generator's learning rate", 1e-4, 0.1, 2e-3, log=True),
+            Slider("rate_d", "Discriminator's learning rate", 1e-4, 0.1, 2e-3, log=True),
+            Slider("steps", "Discriminator's steps a round", 1, 10, 1, step=1),
+            Slider("smooth", "Penalty for slopes (R1)", 0.0, 5.0, 0.0, step=0.1, help="what the discriminator pays for being steep at real points"),
+            Slider("noise", "Width of the noise", 1, 16, 2, step=1, help="numbers that the generator starts from; begins a new game"),
+            Slider("seed", "Seed", 0, 9, 0, step=1, help="begins a new game"),
+        ),
+        prepare=shapes,
+        play=play,
+        frames=80,
+        rows=980,
+    ),
+}  # fmt: skip
