@@ -13,8 +13,8 @@ FRONTEND := $(wildcard frontend/*.json) frontend/build.mjs $(shell find frontend
 .DEFAULT_GOAL := start
 .PHONY: start setup setup-dev frontend test check bench format help clean
 
-start: setup ## Set up, train LeNet on the embedded digits, and show what it can do
-	@$(BIN)/python -m learnable.cli.first
+start: setup ## Set up and open the course in the browser
+	@$(BIN)/python -m learnable open
 
 setup: $(VENV)/.learnable $(STATIC) ## Make .venv and install learnable into it
 

@@ -16,26 +16,11 @@ COMMANDS = sorted(command.name or command.callback.__name__ for command in app.r
 
 
 def test_the_commands_are_those_that_the_documents_name():
-    assert (
-        sorted(
-            [
-                "train",
-                "runs",
-                "evaluate",
-                "predict",
-                "generate",
-                "verify",
-                "export",
-                "serve",
-                "doctor",
-                "list",
-                "topic",
-                "path",
-                "new",
-            ]
-        )
-        == COMMANDS
-    )
+    words = """
+        open train runs evaluate predict generate verify export serve doctor list topic path new
+        exercise check hint solution review today progress search figures notebook site
+    """
+    assert sorted(words.split()) == COMMANDS
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -71,7 +56,10 @@ def test_the_version_is_printed(learnable):
     "words, says",
     [
         ("trian lenet", "No such command 'trian'. Did you mean 'train'?; 'learnable --help'"),
-        ("list topic", "'topic' is not one of 'topics', 'models', 'recipes', 'datasets'; 'learnable list --help'"),
+        (
+            "list topic",
+            "'topic' is not one of 'topics', 'models', 'recipes', 'datasets', 'exercises'; 'learnable list --help'",
+        ),
         ("list", "Missing argument"),
         ("predict lenet", "Missing argument"),
         ("export lenet", "Missing option '--to'. Choose from: onnx, torch, safetensors; 'learnable export --help'"),

@@ -17,6 +17,7 @@ def where_am_i() -> None:
     out = console()
     out.print(f"[bold {ACCENT}]Learnable[/], a deep-learning course that runs. {len(standing)} topics stand, "
               f"{len(catalog.topics()) - len(standing)} are planned. Yours: {_plain(home())}")  # fmt: skip
+    _read_next(out)
     done = set()
     latest = None
     for folder in runs():
@@ -47,6 +48,22 @@ def where_am_i() -> None:
         )
     else:
         out.print("Next:  every topic that stands is done; learnable path shows what will come", markup=False)
+
+
+def _read_next(out: Any) -> None:
+    """The course itself: how it is opened, and the first thing to do today."""
+    from learnable.course.progress import Progress
+    from learnable.course.today import plan
+    from learnable.home import home
+
+    progress = Progress(home())
+    if notice := progress.notice():
+        note(notice)
+    out.print("The course:  learnable open", markup=False)
+    for item in plan(progress, 30)[:1]:
+        out.print(
+            f"Today:       {item['title']}, {item['minutes']} min: {item['why']}  ({item['command']})", markup=False
+        )
 
 
 def _plain(text: object) -> str:

@@ -129,9 +129,9 @@ def _until(lines: Iterator[str], end: str) -> list[str]:
 
 
 def prose(text: str) -> str:
-    """Text that Jupyter understands: side notes in brackets, symbols without their ties.
+    r"""Text that Jupyter understands: side notes in brackets, symbols without their ties.
 
-    >>> prose(r"Where^[Nowhere.] is $\\sym{query}{Q}$?")
+    >>> prose(r"Where^[Nowhere.] is $\sym{query}{Q}$?")
     'Where (Nowhere.) is $Q$?'
     """
     text = re.sub(r"\\sym\{[^{}]*\}\{((?:[^{}]|\{[^{}]*\})*)\}", r"\1", text)

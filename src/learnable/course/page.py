@@ -311,7 +311,13 @@ class _Maker:
         except CallError:
             result = None
         command = " ".join(["learnable train", *words])
-        about: dict[str, Any] = {"title": f"Train {recipe}", "command": command, "recipe": recipe, "flags": flags, "result": result}
+        about: dict[str, Any] = {
+            "title": f"Train {recipe}",
+            "command": command,
+            "recipe": recipe,
+            "flags": flags,
+            "result": result,
+        }
         return panel("run", about, about["title"], recipe=recipe, flags=flags, without=f"In a terminal: {command}")
 
     def put_result(self, words: list[str]) -> str:

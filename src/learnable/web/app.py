@@ -15,6 +15,7 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator
 from functools import lru_cache
+from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -126,46 +127,47 @@ def topic_context(stem: str, home: Path | None, root: str = "/") -> dict[str, An
     """
     row = catalog.find(stem)
     done = Progress(home).done() if home is not None else frozenset()
-    written = pages.has_lesson(stem)
+    standing = frozenset(pages.lessons())
+    written = stem in standing
     rendered = pages.page(stem) if written else None
     toc = [{"id": one.id, "title": one.title} for one in rendered.sections if one.id] if rendered else []
-    before, after = neighbors(stem)
+    before, after = neighbors(stem, standing)
     return {
         "topic": row, "title": rendered.title if rendered else row.title,
         "description": f"{row.title}: {catalog.PARTS[row.part]}", "where": f"{catalog.PARTS[row.part]} · {row.title}",
         "html": rendered.html if rendered else "", "toc": toc, "previous": before, "next": after,
-        "prerequisites": [about(one, done) for one in row.prerequisites], "minutes": row.minutes, "written": written,
-        "part_nav": part_nav(stem, done), "resources": catalog.resources(stem),
+        "prerequisites": [about(one, done, standing) for one in row.prerequisites], "minutes": row.minutes, "written": written,
+        "part_nav": part_nav(stem, done, standing), "resources": [] if written else catalog.resources(stem),
         "progress": Progress(home).page(stem) if home is not None else None,
         "panels": rendered.panels if rendered else [],
     }  # fmt: skip
 
 
-def about(stem: str, done: frozenset[str]) -> dict[str, Any]:
+def about(stem: str, done: frozenset[str], standing: frozenset[str]) -> dict[str, Any]:
     """A topic in a list."""
     row = catalog.find(stem)
-    return {"stem": stem, "title": row.title, "stands": pages.has_lesson(stem), "done": stem in done,
+    return {"stem": stem, "title": row.title, "stands": stem in standing, "done": stem in done,
             "minutes": row.minutes.total}  # fmt: skip
 
 
-def part_nav(stem: str, done: frozenset[str]) -> list[dict[str, Any]]:
+def part_nav(stem: str, done: frozenset[str], standing: frozenset[str]) -> list[dict[str, Any]]:
     """The parts with something to read, and all topics of the part in which one is."""
     here = catalog.find(stem).part
     nav = []
     for part, title in catalog.PARTS.items():
         rows = [
-            {**about(row.stem, done), "current": row.stem == stem}
+            {**about(row.stem, done, standing), "current": row.stem == stem}
             for row in catalog.topics()
-            if row.part == part and (part == here or pages.has_lesson(row.stem))
+            if row.part == part and (part == here or row.stem in standing)
         ]
         if rows:
             nav.append({"title": title, "topics": rows, "current": part == here})
     return nav
 
 
-def neighbors(stem: str) -> tuple[dict[str, str] | None, dict[str, str] | None]:
+def neighbors(stem: str, standing: frozenset[str]) -> tuple[dict[str, str] | None, dict[str, str] | None]:
     """The lessons before and after this one, in the order of the course."""
-    order = [row.stem for row in catalog.topics() if pages.has_lesson(row.stem) or row.stem == stem]
+    order = [row.stem for row in catalog.topics() if row.stem in standing or row.stem == stem]
     at = order.index(stem)
 
     def link(position: int) -> dict[str, str] | None:
@@ -180,7 +182,11 @@ def minutes() -> list[dict[str, str]]:
     """The openings of all lessons."""
     rows = []
     for stem in pages.lessons():
-        rendered = pages.page(stem)
+        try:
+            rendered = pages.page(stem)
+        except CallError as error:  # a mistake in one lesson does not take the others away
+            rows.append({"stem": stem, "title": catalog.find(stem).title, "html": f"<p>{escape(str(error))}</p>"})
+            continue
         rows.append({"stem": stem, "title": rendered.title, "html": rendered.one_minute})
     return rows
 

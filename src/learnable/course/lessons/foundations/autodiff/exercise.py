@@ -369,18 +369,16 @@ def check_matmul_gradient(f: Any) -> Iterator[Check]:
             agrees(name, came, expected, given) if which is None else agrees(name, came[which], expected[which], given)
         )
 
-    number = [np.array([[float(x)]]) for x in np.random.permutation([2, 3, 5, 7])[:3]]  # noqa: NPY002
-    yield one("for single numbers it is the rule of products", *number)
+    g, a, b = (np.array([[float(x)]]) for x in np.random.permutation([2, 3, 5, 7])[:3])  # noqa: NPY002
+    yield one("for single numbers it is the rule of products", g, a, b)
     g, a, b = np.array([[1.0, 2.0], [0.0, 3.0]]), np.array([[1.0, 4.0], [2.0, 0.0]]), np.array([[5.0, 0.0], [1.0, 2.0]])
     yield one("a gets g times b, transposed", g, a, b, 0)
     yield one("b gets a, transposed, times g", g, a, b, 1)
     n, k, m = (int(x) for x in np.random.permutation([2, 3, 4]))  # noqa: NPY002
     yield one("each gradient has the shape of what it belongs to", draw(n, m), draw(n, k), draw(k, m))
-    square = [draw(2, 2, 2) for _ in range(3)]
-    square[0][0] = [[1, 2], [3, 4]]
-    square[2][0], square[1][1] = [[1, 5], [0, 2]], [[0, 3], [1, 1]]
-    square[2][1] = [[4, 0], [1, -2]]
-    yield one("in a stack each matrix is for itself", *square)
+    g, a, b = draw(2, 2, 2), draw(2, 2, 2), draw(2, 2, 2)
+    g[0], a[1], b[0], b[1] = [[1, 2], [3, 4]], [[0, 3], [1, 1]], [[1, 5], [0, 2]], [[4, 0], [1, -2]]
+    yield one("in a stack each matrix is for itself", g, a, b)
     yield one("any stack", draw(3, 2, n, m), draw(3, 2, n, k), draw(3, 2, k, m))
     yield Check(
         "the arguments are left as they were",
@@ -462,7 +460,8 @@ def marked_when_seen(inputs: Inputs, result: str) -> list[str]:
 
 
 def each_time(inputs: Inputs, result: str) -> list[str]:
-    order, stack = [], [result]
+    order: list[str] = []
+    stack = [result]
     while stack and len(order) < 5000:
         name = stack.pop()
         order.append(name)
@@ -661,7 +660,7 @@ EXERCISES = (
         name="matmul_gradient",
         title="A row of the table: the product of matrices",
         task="""
-            $y = ab$, and $\\bar y$ has come back. Write the rules for both factors. Shapes nearly tell you, but not for square matrices: write down one entry,
+            $y = ab$, and the gradient `g` of the loss with respect to $y$ has come back. Write the rules for both factors. Shapes nearly tell you, but not for square matrices: write down one entry,
             $y_{nm} = \\sum_k a_{nk} b_{km}$, and ask which entries of $y$ a single $a_{nk}$ touches.
             """,
         stub=matmul_gradient_stub,

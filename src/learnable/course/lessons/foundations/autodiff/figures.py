@@ -75,7 +75,8 @@ def nudged(loss: Callable[[], float], entries: list[tuple[np.ndarray, int]], ste
 def on_digits(dtype: type) -> tuple[Callable[[], float], list[np.ndarray], MLP, np.ndarray, np.ndarray]:
     """A network of 4,810 numbers and its loss on 64 digits, as a plain function of arrays that may be written to."""
     pixels, truth = digits()[0]
-    images, labels = pixels[:64].astype(dtype), truth[:64]
+    images: np.ndarray = pixels[:64].astype(dtype)
+    labels = truth[:64]
     network = MLP(64, [64], 10, np.random.default_rng(0), dtype)
     arrays = [parameter.data.copy() for parameter in network.parameters().values()]
     first, first_bias, second, second_bias = arrays
@@ -349,13 +350,16 @@ def parting() -> tuple[int, int]:
         ours, theirs = train_engine(network, seed), train_torch(twin, seed)
         numbers, apart = BatchNumbers(len(labels), BATCH, seed), 0.0
         for step in range(STEPS):
-            layer, other = network.layers[0], twin.layers[0]
+            layer, weight, bias = (
+                network.layers[0],
+                twin.state_dict()["layers.0.weight"],
+                twin.state_dict()["layers.0.bias"],
+            )
             x = images[numbers.at(step).numpy()]
-            with torch.no_grad():
-                positive = (other(torch.from_numpy(x)) > 0).numpy()
+            positive = (F.linear(torch.from_numpy(x), weight, bias) > 0).numpy()
             flips = int(((x @ layer.weight.data.T + layer.bias.data > 0) != positive).sum())
             next(ours), next(theirs)
-            before, apart = apart, float(np.abs(layer.weight.data - other.weight.detach().numpy()).max())
+            before, apart = apart, float(np.abs(layer.weight.data - weight.numpy()).max())
             if flips and apart > 10 * before:
                 return step, flips
     raise AssertionError("in none of the runs")

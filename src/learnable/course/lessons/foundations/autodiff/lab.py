@@ -201,7 +201,7 @@ def walk(result: Tensor) -> Walk:
         sign = SIGNS.get(tensor.operation)
         formula = f"{inside[0]} {sign} {inside[1]}" if sign else f"{tensor.operation}({', '.join(inside)})"
         labels.append(f"{names[-1]} = {formula}")
-        short.append(f"{names[-1]} : {sign.replace('·', '×') if sign else tensor.operation}")
+        short.append(f"{names[-1]}: {sign.replace('·', '×') if sign else tensor.operation}")
     gradients, shares = dict.fromkeys(order, 0.0), []
     gradients[result] = 1.0
     for tensor in reversed(order):
@@ -368,7 +368,7 @@ def verdict(way: Walk, leaves: Mapping[str, Tensor], slopes: Mapping[str, float]
 # ------------------------------------------------------------------------------------------------- rows and columns
 
 WIDTH = 8
-LARGEST = 12
+LARGEST = 8
 
 
 def weights(inputs: int, outputs: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -414,7 +414,9 @@ def by_nudging(first: np.ndarray, second: np.ndarray, x: np.ndarray, count: int,
 
     first, second, x = (array.astype(kind) for array in (first, second, x))
     points = np.concatenate([x[None], x + kind(step) * np.eye(len(x), dtype=kind)[:count]])
-    values = np.tanh(points @ first.T) @ second.T
+    # sums, not products of matrices: BLAS adds up the last rows of a batch in another order, and that alone would show
+    hidden = np.tanh((points[:, None] * first).sum(-1))
+    values = (hidden[:, None] * second).sum(-1)
     return ((values[1:] - values[0]) / kind(step)).T.astype(np.float64)
 
 
@@ -501,8 +503,8 @@ LABS = {
         ),
         show=show_steps,
         torch=False,
-        grid={"expression": (FIRST, *SHAPES[:3]), "step": tuple(range(1, 17)), "a": (-1.0, 2.0)},
-        rows=980,
+        grid={"expression": (FIRST, *SHAPES[:3], SHAPES[4]), "step": tuple(range(1, 22)), "a": (-2.0, 2.0)},
+        rows=800,
     ),
     "modes": Lab(
         title="With so many passes, how much of all slopes do you know?",
@@ -515,7 +517,7 @@ LABS = {
         ),
         show=show_modes,
         torch=False,
-        grid={"inputs": (1, 3, 6, 12), "outputs": (1, 3, 6, 12), "passes": (1, 2, 6, 13), "nudge": (1e-8, 1e-3, 1.0)},
-        rows=1150,
+        grid={"inputs": (1, 3, 6, 8), "outputs": (1, 3, 6, 8), "passes": (1, 2, 6, 9), "nudge": (1e-8, 1e-3, 1.0)},
+        rows=1000,
     ),
 }  # fmt: skip

@@ -23,6 +23,7 @@ BATCH = 128
 SHOWN = 200  # points of each kind that are drawn
 CELLS = 37  # of the field, along each side
 PAST = 48  # frames that the strip of modes keeps
+MOVES = 20  # of the discriminator from one frame to the next
 GUESSING = math.log(4)  # the loss of a discriminator that can only guess
 
 
@@ -61,61 +62,83 @@ class Past:
         self.rounds: list[int] = []
         self.detective: list[float] = []
         self.forger: list[float] = []
+        self.forget()
+
+    def forget(self) -> None:
+        """Other data have come: how well the old ones were covered says nothing any more."""
         self.covered: list[float] = []
-        self.shares: list[list[float]] = []
+        self.shares: list[list[int]] = []
+
+
+class Game:
+    """Two players, their optimizers, and what has happened so far."""
+
+    def __init__(self, noise: int, seed: int):
+        import torch
+
+        from learnable.models.generative.gan import mlp_gan
+        from learnable.optim.adam import adam
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.gan = mlp_gan(noise, 2, width=32, depth=2)
+        self.noise = noise
+        self.random = torch.Generator().manual_seed(seed)
+        self.shown = torch.randn(1000, noise, generator=self.random)
+        self.optimizers = adam(self.gan.discriminator, 1e-3), adam(self.gan.generator, 1e-3)
+        self.past = Past()
+        self.rounds = 0
+
+    def batch(self, points: Tensor) -> dict[str, Tensor]:
+        import torch
+
+        pick = torch.randint(len(points), (BATCH,), generator=self.random)
+        return {"point": points[pick], "noise": torch.randn(BATCH, self.noise, generator=self.random)}
+
+    def play(self, points: Tensor, objective: Any, steps: int, smooth: float, rates: tuple[float, float]) -> None:
+        """One round: `steps` moves of the discriminator, one of the generator."""
+        from learnable.objectives.adversarial import discriminate, discriminate_smoothly
+
+        for optimizer, rate in zip(self.optimizers, rates, strict=True):
+            optimizer.param_groups[0]["lr"] = rate
+        discriminator, generator = self.optimizers
+        for _ in range(steps):
+            batch = self.batch(points)
+            judged = discriminate_smoothly(self.gan, batch, smooth) if smooth else discriminate(self.gan, batch)
+            discriminator.zero_grad()
+            judged["total"].backward()
+            discriminator.step()
+        wanted = objective(self.gan, self.batch(points))["total"]
+        generator.zero_grad()
+        wanted.backward()
+        generator.step()
+        self.rounds += 1
+        self.losses = (judged["real"] + judged["fake"]).item(), wanted.item()
 
 
 def play(state: dict[str, Shape], knobs: Knobs) -> Iterator[list[View]]:
-    """Both players learn; every knob but the noise and the seed acts at once, these two begin a new game."""
-    import torch
+    """Both players learn. The noise and the seed begin a new game; every other knob acts at once, the data, too."""
+    from learnable.objectives.adversarial import minimax, non_saturating
 
-    from learnable.models.generative.gan import mlp_gan
-    from learnable.objectives.adversarial import discriminate, discriminate_smoothly, minimax, non_saturating
-    from learnable.optim.adam import adam
-
-    begun: Any = None
+    objectives = dict(zip(LOSSES, (non_saturating, minimax), strict=True))
+    game, data = Game(int(knobs.noise), int(knobs.seed)), knobs.data
+    begun = (knobs.noise, knobs.seed)
     while True:
-        if begun != (knobs.noise, knobs.seed, knobs.data):
-            anew = begun is None or begun[:2] != (knobs.noise, knobs.seed)
-            begun = (knobs.noise, knobs.seed, knobs.data)
-            shape, past = state[knobs.data], Past() if anew else past  # noqa: F821  bound in the first round
-            past.covered, past.shares = [], []
-            if anew:
-                with torch.random.fork_rng(devices=[]):
-                    torch.manual_seed(int(knobs.seed))
-                    gan = mlp_gan(int(knobs.noise), 2, width=32, depth=2)
-                generator = torch.Generator().manual_seed(int(knobs.seed))
-                shown = torch.randn(1000, int(knobs.noise), generator=generator)
-                optimizers = adam(gan.discriminator, 1e-3), adam(gan.generator, 1e-3)
-                round_ = 0
-        steps = int(knobs.steps)
-        for optimizer, rate in zip(optimizers, (knobs.rate_d, knobs.rate_g), strict=True):
-            optimizer.param_groups[0]["lr"] = rate
-        objective = minimax if knobs.loss == "minimax" else non_saturating
-
-        def batch() -> dict[str, Tensor]:
-            pick = torch.randint(len(shape.points), (BATCH,), generator=generator)
-            return {"point": shape.points[pick], "noise": torch.randn(BATCH, int(knobs.noise), generator=generator)}
-
-        for _ in range(max(1, 12 // steps)):
-            for _ in range(steps):
-                told = discriminate_smoothly(gan, batch(), knobs.smooth) if knobs.smooth else discriminate(gan, batch())
-                optimizers[0].zero_grad()
-                told["total"].backward()
-                optimizers[0].step()
-            wanted = objective(gan, batch())["total"]
-            optimizers[1].zero_grad()
-            wanted.backward()
-            optimizers[1].step()
-            round_ += 1
-        past.rounds.append(round_)
-        past.detective.append(float(told["real"] + told["fake"]))
-        past.forger.append(float(wanted))
-        if not abs(past.detective[-1]) + abs(past.forger[-1]) < 1e6:
+        if begun != (knobs.noise, knobs.seed):
+            game, begun = Game(int(knobs.noise), int(knobs.seed)), (knobs.noise, knobs.seed)
+        if data != knobs.data:
+            game.past.forget()
+        data, objective, steps = knobs.data, objectives[knobs.loss], int(knobs.steps)
+        for _ in range(max(1, MOVES // steps)):
+            game.play(state[data].points, objective, steps, knobs.smooth, (knobs.rate_d, knobs.rate_g))
+        if not abs(game.losses[0]) + abs(game.losses[1]) < 1e6:
             yield [Text(text="A loss is no number any more: the game has exploded. Lower both learning rates, then reset.",
                         tone="warning", wide=True)]  # fmt: skip
             return
-        yield game_views(gan, shape, past, shown, objective)
+        game.past.rounds.append(game.rounds)
+        game.past.detective.append(game.losses[0])
+        game.past.forger.append(game.losses[1])
+        yield game_views(game.gan, state[data], game.past, game.shown, objective)
 
 
 def game_views(gan: GAN, shape: Shape, past: Past, noise: Tensor, objective: Any) -> list[View]:
@@ -283,7 +306,7 @@ def lesson(objective: Any, mean: float, spread: float, apart: float, noise: Tens
     loss = objective(game, {"noise": noise})["total"]
     generator: Any = game["generator"]  # type: ignore[index]
     slopes = torch.autograd.grad(loss, [generator.mean, generator.spread, generator.apart])
-    return {"loss": float(loss)} | {
+    return {"loss": loss.item()} | {
         name: float(slope) for name, slope in zip(("mean", "spread", "apart"), slopes, strict=True)
     }
 

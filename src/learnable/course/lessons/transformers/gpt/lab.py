@@ -451,15 +451,14 @@ def show_inside(
             links=[Link(source=place, target=at, weight=float(who[place, at])) for at in range(place + 1) if at != place],
             summary=f"{asked} gives {100 * float(who[place, lead]):.0f} % of this head's attention to “{names[lead]}”, {place - int(lead)} places back.",
         ),
+        Bars(
+            title=quiet, labels=[seen(reader.piece(int(token))) for token in odds.topk(8).indices],
+            values=[100 * float(share) for share in odds.topk(8).values], y=Axis(label="odds (%)", low=0, high=100), digits=0, highlight=[0], summary=quiet,
+        ),
         Images(
             title=f"the {model.config.heads} heads of block {block}; click one", scale="sequential", low=0.0, high=1.0, size=84, select="head", selected=head,
             items=[Picture(pixels=one, label=f"{block}.{at}") for at, one in enumerate(found.weights[block])],
             summary="; ".join(f"head {at} looks {distance(one):.1f} places back on average" for at, one in enumerate(found.weights[block][:8])) + ".",
-        ),
-        Heatmap(
-            title=f"head {block}.{head}, all places: who (row) looks at whom (column)", values=table, rows=names, columns=names, low=0.0, high=1.0,
-            row_label="looks", column_label="at", select="place", highlight=[(place, int(lead))],
-            summary=f"Nobody looks to the right: that half is masked. On average this head looks {distance(found.weights[block][head]):.1f} places back.",
         ),
         Table(
             title=f"the answer after {asked}, read out after each block", columns=("read after", "1st", "2nd", "3rd"),
@@ -478,15 +477,16 @@ def show_inside(
             highlight=[at for at, (name, _) in enumerate(parts) if name == f"{block}.{head}"],
             summary=f"The parts add up to {total:+.1f}, the score of “{seen(reader.piece(aim))}” above the mean token; most comes from {strongest[0]} ({strongest[1]:+.1f}).",
         ),
+        Heatmap(
+            title=f"head {block}.{head}, all places: who (row) looks at whom (column)", values=table, rows=names, columns=names, low=0.0, high=1.0,
+            row_label="looks", column_label="at", select="place", highlight=[(place, int(lead))],
+            summary=f"Nobody looks to the right: that half is masked. On average this head looks {distance(found.weights[block][head]):.1f} places back.",
+        ),
         Bars(
             title=f"length of the stream at {asked}", labels=size_names, values=sizes, y=Axis(label="length", low=0), color="forward", digits=1,
             summary=f"The stream is {sizes[0]:.1f} long at the start and {sizes[-1]:.1f} after the last block: every step adds, none takes the place of what was there.",
         ),
-        Bars(
-            title="the odds at the end", labels=[seen(reader.piece(int(token))) for token in odds.topk(8).indices],
-            values=[100 * float(share) for share in odds.topk(8).values], y=Axis(label="odds (%)", low=0, high=100), digits=0, highlight=[0], summary=quiet,
-        ),
-        Text(text=f"{quiet} The weights: {reader.origin}.", wide=True),
+        Text(text=f"The weights: {reader.origin}.", wide=True),
     ]  # fmt: skip
 
 
@@ -675,7 +675,7 @@ LABS = {
         prepare=prepare_writing,
         play=learn,
         frames=120,
-        rows=760,
+        rows=950,
     ),
     "odds": Lab(
         title="Where does a text become predictable?",
@@ -692,7 +692,7 @@ LABS = {
         prepare=prepare,
         show=show_odds,
         grid={"place": tuple(range(0, 55)), "temperature": (0.5, 1.0, 2.0)},
-        rows=820,
+        rows=1320,
     ),
     "inside": Lab(
         title="Which head made the answer, and when could it be read?",
@@ -707,6 +707,6 @@ LABS = {
         prepare=prepare,
         show=show_inside,
         grid={"place": tuple(range(4, 17)), "block": (0, 1), "head": (0, 1, 2, 3), "silent": (False, True)},
-        rows=1500,
+        rows=2440,
     ),
 }  # fmt: skip

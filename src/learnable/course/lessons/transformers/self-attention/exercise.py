@@ -17,8 +17,8 @@ from learnable.course.grader.compare import agrees, same, shown
 def causal_mask_stub(queries: int, keys: int) -> Tensor:
     """Who may look at whom, if nobody may look into the future.
 
-    The queries are the last `queries` of the `keys` tokens. In training there are as many of one as of the other; when a
-    model writes, the keys of the text so far are kept, and only the newest tokens ask.
+    The queries are the last `queries` of the `keys` tokens. In training there are as many of one as of the other; when
+    a model writes, the keys of the text so far are kept, and only the newest tokens ask.
 
     Returns:
         (queries, keys), True where the query (row) may look at the key (column)
@@ -104,10 +104,17 @@ def check_causal_mask(f: Any) -> Iterator[Check]:
     above = came.triu(1)
     yield Check("nobody looks into the future", not above.any(),
                 f"3 queries, 3 keys: row 0 is the first token, and came\n{shown(came)}")  # fmt: skip
-    yield agrees("everybody sees the whole past", f(tokens, tokens), truth(tokens, tokens), f"{tokens} queries, {tokens} keys")
+    yield agrees(
+        "everybody sees the whole past", f(tokens, tokens), truth(tokens, tokens), f"{tokens} queries, {tokens} keys"
+    )
     came = f(1, 4)
     yield agrees("a single query at the end sees all keys", came, truth(1, 4), "1 query, 4 keys")
-    yield agrees("fewer queries than keys: they are the last ones", f(tokens, more), truth(tokens, more), f"{tokens} queries, {more} keys")
+    yield agrees(
+        "fewer queries than keys: they are the last ones",
+        f(tokens, more),
+        truth(tokens, more),
+        f"{tokens} queries, {more} keys",
+    )
 
 
 # ------------------------------------------------------------------------------------------------- attention
@@ -138,7 +145,13 @@ def attend(query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None = N
 
 
 def _variant(
-    query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None, scale: float | None = None, axis: int = -1, hide: str = "before"
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    allowed: Tensor | None,
+    scale: float | None = None,
+    axis: int = -1,
+    hide: str = "before",
 ) -> Tensor:
     """Attention with one mistake, for the mutants."""
     scores = query @ key.transpose(-2, -1) * (query.shape[-1] ** -0.5 if scale is None else scale)
@@ -318,7 +331,11 @@ def check_attend(f: Any) -> Iterator[Check]:
                 f"for {told}\nexpected the mean of the values\n{shown(expected)}\ncame\n{shown(came)}\nthe softmax runs over the queries")  # fmt: skip
     yield agrees("a query of zeros fits every key alike and hears the mean of the values", came, expected, told)
     # A query along one key: the scores are 1·8/2 and 0, the answer can be checked by hand.
-    query, key, value = torch.tensor([[2.0, 0, 0, 0]]), torch.tensor([[2.0, 0, 0, 0], [0, 2.0, 0, 0]]), torch.tensor([[1.0], [0.0]])
+    query, key, value = (
+        torch.tensor([[2.0, 0, 0, 0]]),
+        torch.tensor([[2.0, 0, 0, 0], [0, 2.0, 0, 0]]),
+        torch.tensor([[1.0], [0.0]]),
+    )
     came, expected = f(query, key, value), truth(query, key, value)
     told = "query [2 0 0 0], keys [2 0 0 0] and [0 2 0 0], values 1 and 0"
     for name, mistake, words in (
@@ -327,7 +344,9 @@ def check_attend(f: Any) -> Iterator[Check]:
         ("before the softmax, not after it", divided_after, "the answer was divided, not the scores"),
     ):
         made = mistaken(came, mistake(query, key, value), expected)
-        yield Check(name, not made, f"for {told}: expected {shown(expected)}, came {shown(came)}: {words}" if made else "")
+        yield Check(
+            name, not made, f"for {told}: expected {shown(expected)}, came {shown(came)}: {words}" if made else ""
+        )
     yield agrees("it is a mean, by a softmax", came, expected, told)
     widths = torch.randperm(5)[:3].add(2).tolist()
     tokens, more = torch.randperm(4)[:2].add(3).tolist()
@@ -343,14 +362,24 @@ def check_attend(f: Any) -> Iterator[Check]:
     query, key, value = torch.zeros(3, 2), torch.zeros(3, 2), torch.tensor([[3.0], [6.0], [12.0]])
     came, expected = f(query, key, value, allowed), truth(query, key, value, allowed)
     told = f"query and key of zeros, values 3, 6, 12, allowed\n{shown(allowed.int())}"
-    yield Check("True means: may look", not mistaken_nan(came, expected), f"for {told}\nexpected\n{shown(expected)}\ncame\n{shown(came)}")
+    yield Check(
+        "True means: may look",
+        not mistaken_nan(came, expected),
+        f"for {told}\nexpected\n{shown(expected)}\ncame\n{shown(came)}",
+    )
     for name, wrong in (
         ("the mask counts", (mask_ignored, zero_for_hidden, a_tiny_number, one_is_added)),
         ("rows of the mask are queries, columns are keys", (mask_transposed,)),
         ("the mask comes before the softmax, so that the weights that are left sum to one", (mask_after_softmax,)),
     ):
         made = any(mistaken(came, mistake(query, key, value, allowed), expected) for mistake in wrong)
-        yield Check(name, not made, f"for {told}\nexpected the means of what each may see\n{shown(expected)}\ncame\n{shown(came)}" if made else "")
+        yield Check(
+            name,
+            not made,
+            f"for {told}\nexpected the means of what each may see\n{shown(expected)}\ncame\n{shown(came)}"
+            if made
+            else "",
+        )
     yield agrees("what is hidden is not heard at all", came, expected, told)
     query, key, value = whole(tokens, 3), whole(more, 3), whole(more, 2)
     allowed = torch.rand(tokens, more) < 0.5
@@ -366,6 +395,8 @@ def check_attend(f: Any) -> Iterator[Check]:
     changed = f.changed_arguments if hasattr(f, "changed_arguments") else ()
     yield Check("the arguments stay as they were", not changed,
                 f"argument {', '.join(map(str, changed))} was written to: query /= ... changes the caller's tensor, query = query / ... does not" if changed else "")  # fmt: skip
+    if changed:
+        return
     inputs = [one.clone().requires_grad_() for one in (query, key, value)]
     upstream = torch.randn(2, 3, tokens, 5)
     slopes = torch.autograd.grad((upstream * truth(*inputs, allowed)).sum(), inputs)
@@ -387,8 +418,8 @@ EXERCISES = (
         name="causal_mask",
         title="Who may look at whom",
         task="""
-            Write the table that keeps a language model honest: each query may look at its own token and at what stands before it. There may be fewer
-            queries than keys: then the queries are the last tokens of the text.
+            Write the table that keeps a language model honest: each query may look at its own token and at what
+            stands before it. There may be fewer queries than keys: then the queries are the last tokens of the text.
             """,
         stub=causal_mask_stub,
         solution=causal_mask,
@@ -409,15 +440,19 @@ EXERCISES = (
             "ones and zeros": (ones_and_zeros, "it is made of True and False"),
             "minus infinity and zero": (minus_infinity, "it is made of True and False"),
         },
-        others={"positions compared": by_comparing, "row by row": by_rows, "cut out of the square": last_rows_of_the_square},
+        others={
+            "positions compared": by_comparing,
+            "row by row": by_rows,
+            "cut out of the square": last_rows_of_the_square,
+        },
         check=check_causal_mask,
     ),
     Exercise(
         name="attend",
         title="Attention in four lines",
         task="""
-            Write $\\\\text{softmax}(QK^\\\\top/\\\\sqrt d)\\\\,V$ with a mask, for any number of examples and heads. It is the line that every language model runs,
-            and each of its four parts can be wrong without an error.
+            Write $\\text{softmax}(QK^\\top/\\sqrt d)\\,V$ with a mask, for any number of examples and heads. It is the
+            line that every language model runs, and each of its four parts can be wrong without an error.
             """,
         stub=attend_stub,
         solution=attend,
@@ -433,27 +468,47 @@ EXERCISES = (
             "multiplied by the root": (times_the_root, "it is a mean, by a softmax"),
             "root of the number of keys": (root_of_the_keys, "it is a mean, by a softmax"),
             "root of the values' width": (root_of_the_value, "scores are divided by √width"),
-            "divided after the softmax": (divided_after, "a query of zeros fits every key alike and hears the mean of the values"),
+            "divided after the softmax": (
+                divided_after,
+                "a query of zeros fits every key alike and hears the mean of the values",
+            ),
             "softmax over the queries": (over_the_queries, "each query's weights sum to one"),
-            "softmax over a counted axis": (over_the_first_axis, "axes in front of (tokens, width) are examples and heads, each for itself"),
+            "softmax over a counted axis": (
+                over_the_first_axis,
+                "axes in front of (tokens, width) are examples and heads, each for itself",
+            ),
             "no softmax": (no_softmax, "a query of zeros fits every key alike and hears the mean of the values"),
             "exp without care": (exp_by_hand, "large scores do not overflow"),
             "mask ignored": (mask_ignored, "the mask counts"),
-            "mask after the softmax": (mask_after_softmax, "the mask comes before the softmax, so that the weights that are left sum to one"),
+            "mask after the softmax": (
+                mask_after_softmax,
+                "the mask comes before the softmax, so that the weights that are left sum to one",
+            ),
             "mask turned over": (mask_turned_over, "True means: may look"),
             "mask transposed": (mask_transposed, "rows of the mask are queries, columns are keys"),
             "-1e-9 for -1e9": (a_tiny_number, "the mask counts"),
             "zero for hidden": (zero_for_hidden, "the mask counts"),
             "True added to the scores": (one_is_added, "the mask counts"),
-            "minus infinity after the softmax": (hidden_values, "the mask comes before the softmax, so that the weights that are left sum to one"),
+            "minus infinity after the softmax": (
+                hidden_values,
+                "the mask comes before the softmax, so that the weights that are left sum to one",
+            ),
             "the weights are returned": (weights_for_answers, "an answer for each query, as wide as a value"),
             "keys in place of values": (keys_for_values, "an answer for each query, as wide as a value"),
             "only the best key": (the_best_only, "it is a mean, by a softmax"),
             "query divided in place": (scaled_in_place, "the arguments stay as they were"),
-            "the first example only": (two_axes_only, "axes in front of (tokens, width) are examples and heads, each for itself"),
+            "the first example only": (
+                two_axes_only,
+                "axes in front of (tokens, width) are examples and heads, each for itself",
+            ),
             "cut off from the graph": (cut_off, "gradients flow to query, key and value"),
         },
-        others={"torch's own": by_torch, "einsum and -1e9": by_einsum, "softmax by hand": by_hand, "query by query": query_by_query},
+        others={
+            "torch's own": by_torch,
+            "einsum and -1e9": by_einsum,
+            "softmax by hand": by_hand,
+            "query by query": query_by_query,
+        },
         check=check_attend,
     ),
 )

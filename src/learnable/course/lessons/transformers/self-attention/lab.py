@@ -68,15 +68,15 @@ def built(words: list[str], head: str) -> Pieces:
         query, key = letters, torch.cat([torch.zeros(1, 32), letters[:-1]])
     elif head == "the word before":
         back = places - torch.logspace(0.4, -1.6, 16)
-        query = torch.cat([back.cos(), back.sin()], dim=1) / 4 * 2  # 16 pairs: each of length one would make 16
-        key = torch.cat([places.cos(), places.sin()], dim=1) / 4 * 2
+        query = torch.cat([back.cos(), back.sin()], dim=1) / 4  # 16 pairs of length one have the length 4
+        key = torch.cat([places.cos(), places.sin()], dim=1) / 4
     elif head == "the first word":
         query, key = same, same * (torch.arange(len(words)) == 0)[:, None]
     elif head == "long words":
         query, key = same, same * torch.tensor([min(len(word), 12) / 8 for word in words])[:, None]
     else:
         generator = torch.Generator().manual_seed(1)
-        to_query, to_key = torch.randn(2, 32, 32, generator=generator) / 4
+        to_query, to_key = torch.randn(2, 32, 32, generator=generator) / 7
         query, key = letters @ to_query, letters @ to_key
     return Pieces(words, loud * query, loud * key, BUILT[head])
 
@@ -115,14 +115,22 @@ def learned(state: tuple[GPT, Sequence[str], str], text: str, number: int) -> Pi
     return Pieces(list(text), query[number % heads], key[number % heads], told)
 
 
-def show_looks(state: Any, sentence: str, head: str, mask: str, scaled: bool, temperature: float, number: int, at: int) -> list[View]:
+def show_looks(
+    state: Any, sentence: str, head: str, mask: str, scaled: bool, temperature: float, number: int, at: int
+) -> list[View]:
     """Scores, softmax, mean: for all words as a table, for one of them in numbers."""
     words = re.findall(r"\S+", sentence)[:MOST]
     if not words:
         return [Text(text="Type a few words; two that are alike make it interesting.", wide=True)]
     notice: list[View] = []
     if head == "your own GPT" and state is None:
-        notice = [Text(text="There is no GPT of yours yet; train one with 'learnable train gpt', then reload the lab. Until then: the head “same letters”.", tone="warning", wide=True)]
+        notice = [
+            Text(
+                text="There is no GPT of yours yet; train one with 'learnable train gpt', then reload the lab. Until then: the head “same letters”.",
+                tone="warning",
+                wide=True,
+            )
+        ]
         head = "same letters"
     pieces = learned(state, " ".join(sentence.split()), number) if head == "your own GPT" else built(words, head)
     return [*notice, *looks(pieces, mask, scaled, temperature, min(at, len(pieces.names) - 1))]
@@ -154,7 +162,9 @@ def looks(pieces: Pieces, mask: str, scaled: bool, temperature: float, at: int) 
     scores = products / (math.sqrt(width) if scaled else 1.0) / temperature
     weights = weights_of(scores, mask)
     past_only = mask in ("only the past", "mistake: masked after the softmax")
-    hidden = torch.ones_like(weights, dtype=torch.bool).triu(1) if past_only else torch.zeros_like(weights, dtype=torch.bool)
+    hidden = (
+        torch.ones_like(weights, dtype=torch.bool).triu(1) if past_only else torch.zeros_like(weights, dtype=torch.bool)
+    )
     total = weights.sum(dim=-1)
     shares = weights / total.clamp(min=1e-12)[:, None]
     heard = (-(shares * shares.clamp(min=1e-12).log()).sum(dim=-1)).exp()
@@ -167,21 +177,44 @@ def looks(pieces: Pieces, mask: str, scaled: bool, temperature: float, at: int) 
     shown = sorted(order[:8].tolist())
     wrong = not torch.allclose(total, torch.ones_like(total), atol=1e-3)
     numbers = len(names) <= MOST
-    sum_text = f"The weights of “{names[at]}” sum to {float(total[at]):.2f}" + (", which is no mean any more." if abs(float(total[at]) - 1) > 1e-3 else ".")
-    largest = float(scores[at].masked_fill(hidden[at], -math.inf).max())
-    table_rows = []
-    for j in shown:
-        score = float(scores[at, j])
-        odds = "hidden" if mask == "only the past" and bool(hidden[at, j]) else f"{math.exp(min(score - largest, 80.0)):.3f}"
-        table_rows.append([
-            names[j], f"{float(products[at, j]):.2f}", f"{score:.2f}", odds, f"{float(one[j]):.3f}", f"{len(names[j])}",
-            f"{float(one[j]) * len(names[j]):.2f}",
-        ])  # fmt: skip
+    sum_text = f"The weights of “{names[at]}” sum to {float(total[at]):.2f}" + (
+        ", which is no mean any more." if abs(float(total[at]) - 1) > 1e-3 else "."
+    )
+    columns = mask == "mistake: softmax over the queries"
+    seen = scores.masked_fill(hidden, -math.inf) if mask == "only the past" else scores
+    odds = (seen - seen.amax(dim=-2 if columns else -1, keepdim=True)).exp()[at]
+    table_rows = [
+        [names[j], f"{float(products[at, j]):.2f}", f"{float(scores[at, j]):.2f}", f"{float(odds[j]):.4f}",
+         f"{float(one[j]):.3f}", f"{len(names[j])}", f"{float(one[j]) * len(names[j]):.2f}"]
+        for j in shown
+    ]  # fmt: skip
     rest = [j for j in range(len(names)) if j not in shown]
     if rest:
-        table_rows.append([f"{len(rest)} more", "", "", "", f"{float(one[rest].sum()):.3f}", "", f"{float((one * lengths)[rest].sum()):.2f}"])
-    table_rows.append(["together", "", "", "", f"{float(total[at]):.3f}", "", f"{answer:.2f}"])
-    divisor = " / ".join(["q·k", *([f"√{width}"] if scaled else []), *([f"{temperature:.2g}"] if abs(temperature - 1) > 0.005 else [])])
+        table_rows.append(
+            [
+                f"{len(rest)} more",
+                "",
+                "",
+                f"{float(odds[rest].sum()):.4f}",
+                f"{float(one[rest].sum()):.3f}",
+                "",
+                f"{float((one * lengths)[rest].sum()):.2f}",
+            ]
+        )
+    table_rows.append(
+        [
+            "together",
+            "",
+            "",
+            "" if columns else f"{float(odds.sum()):.4f}",
+            f"{float(total[at]):.3f}",
+            "",
+            f"{answer:.2f}",
+        ]
+    )
+    divisor = " / ".join(
+        ["q·k", *([f"√{width}"] if scaled else []), *([f"{temperature:.2g}"] if abs(temperature - 1) > 0.005 else [])]
+    )
     return [
         Tokens(
             title=f"where “{names[at]}” looks; click another {unit}", wide=True, select="at", selected=at,
@@ -193,6 +226,7 @@ def looks(pieces: Pieces, mask: str, scaled: bool, temperature: float, at: int) 
             links=[Link(source=at, target=j, weight=min(1.0, float(weight))) for j, weight in enumerate(one) if float(weight) > 0.01],
             summary=f"“{names[at]}” gives “{names[best]}”{' (itself)' if best == at else ''} {100 * float(one[best]):.0f} % of its attention and hears about {float(heard[at]):.1f} of {len(names)} {unit}s.",
         ),
+        Text(text=told, wide=True),
         Heatmap(
             title="all of them: row looks at column", rows=names, columns=names, row_label="query", column_label="key", low=0.0, high=1.0,
             values=[[None if bool(hidden[i, j]) else round(float(weights[i, j]), 3) for j in range(len(names))] for i in range(len(names))],
@@ -201,7 +235,7 @@ def looks(pieces: Pieces, mask: str, scaled: bool, temperature: float, at: int) 
                      if wrong else "Every row sums to one. " + ("The upper right is hidden: nobody looks into the future." if past_only else "Everybody may look at everybody.")),
         ),
         Table(
-            title=f"“{names[at]}” worked out", columns=("key", "q·k", divisor, "exp(score − largest)", "weight", "value: letters", "weight × value"),
+            title=f"“{names[at]}” worked out", columns=("key", "q·k", f"s = {divisor}", "exp(s − column's max)" if columns else "exp(s − max)", "weight", "letters", "product"),
             rows=table_rows, numbers=(1, 2, 3, 4, 5, 6), highlight=[len(table_rows) - 1],
             summary=f"{sum_text} The value of each {unit} is its number of letters here, so the answer is {answer:.2f}.",
         ),
@@ -210,7 +244,6 @@ def looks(pieces: Pieces, mask: str, scaled: bool, temperature: float, at: int) 
             y=Axis(label=f"{unit}s", low=0, high=float(len(names))), color="model", select="at",
             summary=f"From {float(heard.min()):.1f} to {float(heard.max()):.1f} of {len(names)} {unit}s.",
         ),
-        Text(text=told, wide=True),
     ]  # fmt: skip
 
 
@@ -255,24 +288,21 @@ def race(state: Any, knobs: Knobs) -> Iterator[list[View]]:
         models = {"attention": AttentionRecall(26, 10, 64), "mean": MeanRecall(26, 10, 64)}
     optimizers = {name: adamw(model, 1e-2, weight_decay=0.03) for name, model in models.items()}
     generator = torch.Generator().manual_seed(int(knobs.seed))
+    step = 0
     steps: list[int] = []
     right: dict[str, list[float]] = {name: [] for name in models}
-    step = 0
     while True:
-        if step:  # the first picture shows what they know before they learn
-            for _ in range(3):
-                tokens, label = some_lines(48, int(knobs.pairs), generator)
-                for name, model in models.items():
-                    for group in optimizers[name].param_groups:
-                        group["lr"] = knobs.rate * min(1.0, (step + 1) / 20)
-                    loss = F.cross_entropy(model(tokens), label)
-                    optimizers[name].zero_grad()
-                    loss.backward()
-                    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-                    optimizers[name].step()
-                step += 1
-        else:
-            step = 1
+        for _ in range(2 if steps else 0):  # the first picture shows what they know before they learn
+            tokens, label = some_lines(48, int(knobs.pairs), generator)
+            for name, model in models.items():
+                for group in optimizers[name].param_groups:
+                    group["lr"] = knobs.rate * min(1.0, (step + 1) / 20)
+                loss = F.cross_entropy(model(tokens), label)
+                optimizers[name].zero_grad()
+                loss.backward()
+                nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+                optimizers[name].step()
+            step += 1
         steps.append(step)
         tokens, label = some_lines(200, int(knobs.asked), torch.Generator().manual_seed(step))
         with torch.no_grad():
@@ -285,7 +315,10 @@ def race(state: Any, knobs: Knobs) -> Iterator[list[View]]:
 def race_views(attention: Any, mean: Any, steps: list[int], right: dict[str, list[float]], knobs: Knobs) -> list[View]:
     import torch
 
-    smooth = {name: [sum(row[max(0, at - 2) : at + 1]) / len(row[max(0, at - 2) : at + 1]) for at in range(len(row))] for name, row in right.items()}
+    smooth = {
+        name: [sum(row[max(0, at - 2) : at + 1]) / len(row[max(0, at - 2) : at + 1]) for at in range(len(row))]
+        for name, row in right.items()
+    }
     thin = max(1, len(steps) // 150)
     keep = sorted({*range(0, len(steps), thin), len(steps) - 1})
     views: list[View] = [
@@ -309,8 +342,8 @@ def race_views(attention: Any, mean: Any, steps: list[int], right: dict[str, lis
     views.append(
         Heatmap(
             title="what attention has learned: question (row) against key (column)", values=[[round(x, 1) for x in row] for row in scores.tolist()],
-            rows=[f"{letter}?" for letter in LETTERS], columns=tuple(f"{letter}" for letter in LETTERS), scale="diverging", low=-limit, high=limit,
-            row_label="query", column_label="key, with the digit 5",
+            rows=tuple(LETTERS), columns=tuple(LETTERS), scale="diverging", low=-limit, high=limit,
+            row_label="query (letter and question mark)", column_label="key (letter and a 5)",
             summary=f"{best} of 26 letters fit their own key best.",
         )
     )  # fmt: skip
@@ -362,8 +395,8 @@ LABS = {
         ),
         prepare=prepare,
         show=show_looks,
-        grid={"head": tuple(BUILT), "mask": MASKINGS, "scaled": (True, False), "temperature": (0.3, 1.0, 3.0)},
-        rows=1150,
+        grid={"head": tuple(BUILT), "mask": MASKINGS[:2], "scaled": (True, False), "at": tuple(range(len(SENTENCE.split())))},
+        rows=1500,
     ),
     "recall": Lab(
         title="Does it learn the answers, or how to look them up?",
@@ -376,6 +409,6 @@ LABS = {
         ),
         play=race,
         frames=60,
-        rows=1000,
+        rows=1650,
     ),
 }  # fmt: skip
