@@ -1,7 +1,6 @@
 """`open`, `notebook`, `site`, `figures` from the command line."""
 
 import json
-import os
 import re
 import signal
 import socket
@@ -59,4 +58,4 @@ def test_a_notebook_is_written_and_not_twice(learnable, tmp_path):
 def test_a_site_spares_what_is_not_its_own(learnable, tmp_path):
     (tmp_path / "mine").write_text("mine")
     said = learnable("site", tmp_path, "--overwrite")
-    assert said.code == 1 and os.listdir(tmp_path) == ["mine"]
+    assert said.code == 1 and [path.name for path in tmp_path.iterdir()] == ["mine"]

@@ -284,9 +284,9 @@ def toy(mean: float, spread: float, apart: float) -> nn.Module:
     class Generator(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.mean = nn.Parameter(torch.tensor(mean))
-            self.spread = nn.Parameter(torch.tensor(spread))
-            self.apart = nn.Parameter(torch.tensor(apart))
+            self.mean = nn.Parameter(torch.tensor(float(mean)))
+            self.spread = nn.Parameter(torch.tensor(float(spread)))
+            self.apart = nn.Parameter(torch.tensor(float(apart)))
 
         def forward(self, noise: Tensor) -> Tensor:
             return self.mean + noise[:, 0] * self.apart / 2 + noise[:, 1] * self.spread

@@ -334,9 +334,9 @@ def surprise() -> Figure:
                 f"({floor:.2f}) after {overtaken} characters.",
             ),
         ],
-        caption="A stretch of a test module; the redder, the less expected, the small numbers are bits. Both stumble over the first letters of a name. "
-        "The network then finishes it, since it has read the name before, a line or a word ago. Below, the mean over the whole test part by place in the window.",
-        numbers={"gpt": f"{mean(ours):.2f}", "counts": f"{mean(theirs):.2f}", "first": f"{grouped[0]:.2f}", "last": f"{grouped[-1]:.2f}",
+        caption="A stretch of a test module; the redder, the less expected, the small numbers are bits. The network knows better how a word goes on; where a new one "
+        "begins, both must guess. Below, the mean over the whole test part by place in the window: falling at first, and flat from five characters on.",
+        numbers={"gpt": f"{mean(ours):.2f}", "counts": f"{mean(theirs):.2f}", "first": f"{grouped[0]:.2f}", "last": f"{grouped[-1]:.2f}", "five": f"{grouped[3]:.2f}",
                  "overtaken": overtaken, "whole": f"{mean(by_place):.2f}", "copy_first": f"{copied[0]:.1f}", "copy_again": f"{copied[1]:.1f}"},
     )  # fmt: skip
 

@@ -269,8 +269,8 @@ def scaled_in_place(query: Tensor, key: Tensor, value: Tensor, allowed: Tensor |
 
 
 def two_axes_only(query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None = None) -> Tensor:
-    first = [one.reshape(-1, *one.shape[-2:])[0] for one in (query, key, value)]
-    return attend(*first, allowed).expand(*query.shape[:-2], -1, -1)
+    q, k, v = (one.reshape(-1, *one.shape[-2:])[0] for one in (query, key, value))
+    return attend(q, k, v, allowed).expand(*query.shape[:-2], -1, -1)
 
 
 def cut_off(query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None = None) -> Tensor:
@@ -399,7 +399,7 @@ def check_attend(f: Any) -> Iterator[Check]:
         return
     inputs = [one.clone().requires_grad_() for one in (query, key, value)]
     upstream = torch.randn(2, 3, tokens, 5)
-    slopes = torch.autograd.grad((upstream * truth(*inputs, allowed)).sum(), inputs)
+    slopes = torch.autograd.grad((upstream * truth(inputs[0], inputs[1], inputs[2], allowed)).sum(), inputs)
     got = f.gradient(query, key, value, allowed, wrt=(0, 1, 2), upstream=upstream)
     right = all(isinstance(one, Tensor) and same(one, wanted, 1e-3) for one, wanted in zip(got, slopes, strict=True))
     missing = [name for name, one in zip(("query", "key", "value"), got, strict=True) if one is None]

@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from statistics import mean
 
 import torch
@@ -169,7 +168,9 @@ def scale() -> Figure:
     """Random queries and keys of growing width: how large the scores are, and what is left of the softmax."""
     widths = [2**power for power in range(1, 11)]
     keys, count = 16, 2000
-    spread, heard, slope = [], {True: [], False: []}, {True: [], False: []}
+    spread: list[float] = []
+    heard: dict[bool, list[float]] = {True: [], False: []}
+    slope: dict[bool, list[float]] = {True: [], False: []}
     for width in widths:
         generator = torch.Generator().manual_seed(width)
         query = torch.randn(count, 1, width, generator=generator)
@@ -374,22 +375,25 @@ def mask() -> Figure:
 # ---------------------------------------------------------------------------------------------- what it costs
 
 
-def peak() -> int:
-    """The most memory that this process has held since `forget_peak`, in bytes."""
-    text = Path("/proc/self/status").read_text()
-    return 1024 * int(text.split("VmHWM:")[1].split()[0])
-
-
-def forget_peak() -> int:
-    """Begin anew to look for the peak; what is held now."""
-    Path("/proc/self/clear_refs").write_text("5")
-    return peak()
+def peak(function: Callable[..., Tensor], *tensors: Tensor) -> int:
+    """The most memory that a call holds beside its arguments, in bytes: torch's own book of what it takes and gives back."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as book:
+        answer = function(*tensors)
+    del answer
+    assert book.profiler is not None and book.profiler.kineto_results is not None
+    held = most = 0
+    for event in sorted(book.profiler.kineto_results.events(), key=lambda event: event.start_ns()):
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            most = max(most, held)
+    return most
 
 
 def cost() -> Figure:
     """Attention written out against the fused kernel, over the length of the text."""
     rows, ratios, tables = [], {}, {}
-    width = 64
+    width, threads = 64, torch.get_num_threads()
+    torch.set_num_threads(1)  # so that whatever else the machine does disturbs least
     for tokens in (256, 1024, 4096):
         query, key, value = torch.randn(3, 1, 1, tokens, width, generator=torch.Generator().manual_seed(tokens))
         times: dict[Callable[..., Tensor], list[float]] = {attend: [], attend_fast: []}
@@ -398,17 +402,15 @@ def cost() -> Figure:
                 begin = time.perf_counter()
                 function(query, key, value)
                 row.append(time.perf_counter() - begin)
-        seconds, extra = [min(row) for row in times.values()], []
-        for function in times:
-            before = forget_peak()
-            function(query, key, value)
-            extra.append(peak() - before)
+        seconds = [min(row) for row in times.values()]
+        extra = [peak(function, query, key, value) for function in times]
         table = tokens * tokens * 4
         ratios[tokens], tables[tokens] = seconds[0] / seconds[1], table
         rows.append([
             f"{tokens:,}", f"{1e3 * seconds[0]:.3g}", f"{1e3 * seconds[1]:.3g}", f"{ratios[tokens]:.1f}", f"{table / 2**20:.3g}",
-            f"{extra[0] / 2**20:.0f}", f"{extra[1] / 2**20:.0f}",
+            f"{extra[0] / 2**20:.3g}", f"{extra[1] / 2**20:.2g}",
         ])  # fmt: skip
+    torch.set_num_threads(threads)
     view: View = Table(
         columns=("tokens", "attend (ms)", "attend_fast (ms)", "ratio", "one table (MiB)", "attend, peak (MiB)", "attend_fast, peak (MiB)"),
         rows=rows, numbers=tuple(range(7)),
@@ -416,8 +418,8 @@ def cost() -> Figure:
     )  # fmt: skip
     return Figure(
         views=[view],
-        caption=f"One head of width 64, no mask, forward, fp32, {torch.get_num_threads()} thread(s) of the CPU: the fastest of several runs, and how much the process's peak memory "
-        "rose in one. One table is tokens × tokens × 4 bytes. Measure it on your machine: `learnable figures self-attention cost`.",
+        caption="One head of width 64, no mask, forward, fp32, one thread of the CPU: the fastest of several runs, and the most memory that "
+        "one holds beside its arguments, by torch's own count. One table is tokens × tokens × 4 bytes. Measure it on your machine: `learnable figures self-attention cost`.",
         numbers={
             "ratio_256": f"{ratios[256]:.1f}", "ratio_1024": f"{ratios[1024]:.1f}", "ratio_4096": f"{ratios[4096]:.1f}",
             "table_4096": f"{tables[4096] / 2**20:.0f} MiB", "slow_4096": f"{rows[2][5]} MiB", "fast_4096": f"{rows[2][6]} MiB",

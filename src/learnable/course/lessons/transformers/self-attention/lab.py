@@ -292,7 +292,9 @@ def race(state: Any, knobs: Knobs) -> Iterator[list[View]]:
     steps: list[int] = []
     right: dict[str, list[float]] = {name: [] for name in models}
     while True:
-        for _ in range(2 if steps else 0):  # the first picture shows what they know before they learn
+        for _ in range(
+            min(len(steps), 1) if step < 100 else 3
+        ):  # slowly at first, where it happens; none before the first picture
             tokens, label = some_lines(48, int(knobs.pairs), generator)
             for name, model in models.items():
                 for group in optimizers[name].param_groups:
@@ -396,7 +398,7 @@ LABS = {
         prepare=prepare,
         show=show_looks,
         grid={"head": tuple(BUILT), "mask": MASKINGS[:2], "scaled": (True, False), "at": tuple(range(len(SENTENCE.split())))},
-        rows=1500,
+        rows=1420,
     ),
     "recall": Lab(
         title="Does it learn the answers, or how to look them up?",
@@ -404,11 +406,11 @@ LABS = {
             Slider("pairs", "Pairs in training", 1, 26, 4, step=1, help="can be turned while they learn"),
             Slider("asked", "Pairs in the test", 1, 26, 4, step=1, help="of the fresh lines on which the curves are measured"),
             TextField("line", "Your line", "a3 f7 k1 z4 f?", limit=120, examples=("a3 f7 k1 z4 f?", "a3 f7 a5 a?", "a3 f7 k1 q?")),
-            Slider("rate", "Learning rate", 1e-4, 0.3, 1e-2, log=True),
+            Slider("rate", "Learning rate", 1e-4, 0.3, 4e-3, log=True, help="can be turned, too"),
             Slider("seed", "Seed", 0, 9, 0, step=1, help="other initial weights; from the next reset on"),
         ),
         play=race,
-        frames=60,
-        rows=1650,
+        frames=90,
+        rows=1560,
     ),
 }  # fmt: skip
