@@ -143,3 +143,10 @@ def test_no_bytes_get_out_of_hand(tmp_path_factory, data):
         characters(str(file), context=1)
     except LearnableError as error:
         assert str(error)
+
+
+def test_a_text_of_one_letter_has_nothing_to_predict(tmp_path):
+    file = tmp_path / "a.txt"
+    file.write_text("a" * 5000)
+    with pytest.raises(WorldError, match="two different characters"):
+        text.characters(str(file), context=8)

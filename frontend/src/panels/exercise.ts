@@ -204,7 +204,7 @@ class Panel {
 
   /** Show a verdict on one part, or on all of them. */
   private show(verdict: Verdict, only: string): void {
-    this.notice.replaceChildren();
+    for (const error of this.notice.querySelectorAll(".error")) error.remove(); // a question that is open stays
     const whole = verdict.checks.filter((check) => check.exercise === "");
     for (const part of this.about.parts) {
       const own = verdict.checks.filter((check) => check.exercise === part.name);

@@ -167,6 +167,8 @@ function arcsOf(state: State, links: Link[], upright: boolean): void {
       style: `stroke:${color(state.view.tokens[link.source]?.color)};stroke-width:${(0.6 + 5.4 * weight).toFixed(2)};stroke-opacity:${(0.2 + 0.65 * weight).toFixed(2)}`,
     });
   });
+  state.arcs.replaceChildren();
+  state.arcs.setAttribute("width", "1"); // else the old arcs would hold a window open that has become narrower
   state.arcs.setAttribute("width", String(Math.max(1, inner.scrollWidth)));
   state.arcs.setAttribute("height", String(Math.max(1, upright ? state.list.offsetHeight : depth + 12)));
   state.arcs.replaceChildren(...paths);

@@ -179,11 +179,11 @@ def test_the_search_leads_to_files(visit: Callable[..., Any], host: str) -> None
 
 def test_colors_and_cards_work_without_a_server(visit: Callable[..., Any]) -> None:
     page = visit(f"topics/{RECORDED}.html", color_scheme="light")
-    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    light = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     page.click("button.colors")
     page.click("button.colors")
     assert page.get_attribute("html", "data-theme") == "dark"
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
+    assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") != light
     page.reload()
     assert page.get_attribute("html", "data-theme") == "dark"
     cards = page.locator('section[data-panel="cards"]')

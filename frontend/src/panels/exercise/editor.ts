@@ -66,7 +66,7 @@ export class Editor {
             ...defaultKeymap.filter((binding) => binding.key !== "Mod-Enter"), ...historyKeymap,
             ...(writes ? [indentWithTab] : []),
           ]),
-          EditorView.contentAttributes.of({ "aria-label": options.label, spellcheck: "false" }),
+          EditorView.contentAttributes.of({ "aria-label": options.label, spellcheck: "false", tabindex: "0" }),
           EditorView.updateListener.of((update) => {
             if (update.docChanged && !this.quiet) options.changed?.();
           }),
