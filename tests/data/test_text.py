@@ -149,4 +149,4 @@ def test_a_text_of_one_letter_has_nothing_to_predict(tmp_path):
     file = tmp_path / "a.txt"
     file.write_text("a" * 5000)
     with pytest.raises(WorldError, match="two different characters"):
-        text.characters(str(file), context=8)
+        characters(str(file), context=8)

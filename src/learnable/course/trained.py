@@ -1,8 +1,17 @@
-"""The learner's own trained models, for labs that look inside one."""
+"""Trained models for labs that look inside one: the learner's own, or a small one that a lab trains once."""
 
-from collections.abc import Callable
+import contextlib
+import hashlib
+from collections.abc import Callable, Generator
+from pathlib import Path
 
+from torch import nn
+
+from learnable import tensors
+from learnable.course.lab import Progress
 from learnable.errors import LearnableError
+from learnable.files import write_aside
+from learnable.home import home
 from learnable.runs.run import Run, runs
 
 
@@ -30,3 +39,29 @@ def learners_own(
             continue
         return run
     return None
+
+
+def kept(
+    lab: Path, name: str, model: nn.Module, training: Generator[Progress, None, None]
+) -> Generator[Progress, None, nn.Module]:
+    """Train a lab's small model once: its weights lie in the home folder until the lab's file changes.
+
+    Args:
+        lab: the `lab.py` that says how it is trained.
+        name: under which it is kept.
+        model: as it was built, untrained.
+        training: what trains it, when nothing is kept.
+    """
+    folder = home() / "labs"
+    file = folder / f"{name}-{hashlib.sha256(lab.read_bytes()).hexdigest()[:16]}.safetensors"
+    try:
+        model.load_state_dict(tensors.read(file))
+    except (LearnableError, RuntimeError, OSError):  # none yet, damaged, or of another time
+        yield from training
+        with contextlib.suppress(LearnableError, OSError):  # a lab works where nothing can be written, too
+            folder.mkdir(exist_ok=True)
+            for old in folder.glob(f"{name}-*.safetensors"):
+                old.unlink(missing_ok=True)
+            with write_aside(file) as aside:
+                tensors.write(aside, model.state_dict())
+    return model.eval()

@@ -59,7 +59,7 @@ def characters(source: str | None = None, *, context: int = 128) -> Data:
         name = choice if isinstance(choice, str) else f"text {choice.name}"
         text = read_text(fetch(choice, _FILES[choice]) if isinstance(choice, str) else choice)
         more, alphabet = {}, tuple(sorted(set(text)))
-        if len(alphabet) == 1:
+        if len(alphabet) == 1 < len(text):
             raise WorldError(f"expected a text of at least two different characters in {name}, came only "
                              f"{alphabet[0]!r}: there is nothing to predict")  # fmt: skip
     train, valid, test = cut(text, context, name)

@@ -95,6 +95,12 @@ def attend_fast(
     if causal and allowed is not None:  # the kernel takes one or the other
         past = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool, device=query.device).tril()
         allowed, causal = allowed & past, False
+    if query.dim() == 3:  # without an axis for heads a CPU falls back to the table
+        if allowed is not None and allowed.dim() == 3:
+            allowed = allowed[:, None]
+        return F.scaled_dot_product_attention(
+            query[:, None], key[:, None], value[:, None], attn_mask=allowed, is_causal=causal
+        )[:, 0]
     return F.scaled_dot_product_attention(query, key, value, attn_mask=allowed, is_causal=causal)
 
 

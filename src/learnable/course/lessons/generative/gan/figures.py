@@ -140,9 +140,9 @@ def field(title: str, surface: Tensor, made: Tensor, summary: str) -> Field:
 
 
 def moments() -> Figure:
-    """Three pictures of one game."""
+    """Four pictures of one game."""
     taken: list[Field] = []
-    at = (20, 300, 2000)
+    at = (20, 300, 800, 2000)
     found: list[dict[str, float]] = []
 
     def see(game: Any) -> None:
@@ -158,7 +158,7 @@ def moments() -> Figure:
     played(0, at[-1], every=20, see=see)
     return Figure(
         views=taken,
-        caption="The same two networks at three moments. The color is the discriminator's opinion, the black line is where it cannot decide. "
+        caption="The same two networks at four moments. The color is the discriminator's opinion, the black line is where it cannot decide. "
         "First it draws a border, and the generator climbs across; then the border is drawn anew. In the end it is nearly white where points are: nothing left to tell apart.",
         numbers={"modes": f"{found[-1]['modes']:.0f}", "belief": f"{found[-1]['belief']:.2f}", "early": f"{found[0]['belief']:.2f}"},
     )  # fmt: skip
@@ -312,7 +312,7 @@ def optimum() -> Figure:
                   summary="The data have two humps, the generator one broad hump a little to the right."),
             Lines(title="computed, and learned", x=Axis(label="x"), y=Axis(label="D(x)", low=0, high=1),
                   series=[Series(name="p / (p + q)", x=short(x), y=short(best), color="accent", dashed=True),
-                          Series(name="learned", x=short(x), y=short(rows.mean(dim=0)), low=short(rows.amin(dim=0)), high=short(rows.amax(dim=0)), color="data")],
+                          Series(name="learned", x=short(x), y=short(rows.mean(dim=0)), low=short(rows.amin(dim=0)), high=short(rows.amax(dim=0)), color="3")],
                   summary=f"Where there are points at all, the learned curves are at most {apart:.2f} away from the computed one."),
         ],
         caption="A discriminator that has only ever seen samples, and the formula that knows both densities (three seeds). "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from learnable.course.lab import Choice, Knobs, Lab, Slider
@@ -276,24 +276,28 @@ def quantiles(count: int = 400) -> Tensor:
     return torch.cat([torch.stack([torch.full_like(normal, side), normal], dim=1) for side in (-1.0, 1.0)])
 
 
-def toy(mean: float, spread: float, apart: float) -> nn.Module:
-    """A generator with three numbers to learn, and the best discriminator against it as it stands: log p - log q."""
+def toy(means: Sequence[float], spread: float, apart: float) -> nn.Module:
+    """Generators with three numbers to learn, one for each mean, and the best discriminator of each: log p - log q."""
     import torch
     from torch import nn
+
+    places = torch.tensor(means)[:, None]
 
     class Generator(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.mean = nn.Parameter(torch.tensor(float(mean)))
+            self.mean = nn.Parameter(places)
             self.spread = nn.Parameter(torch.tensor(float(spread)))
             self.apart = nn.Parameter(torch.tensor(float(apart)))
 
         def forward(self, noise: Tensor) -> Tensor:
-            return self.mean + noise[:, 0] * self.apart / 2 + noise[:, 1] * self.spread
+            points = self.mean + noise[:, 0] * self.apart / 2 + noise[:, 1] * self.spread
+            return points.reshape(-1, 1)
 
     class Best(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            return log_data(x) - log_density(x, mean, spread, apart)
+        def forward(self, points: Tensor) -> Tensor:
+            x = points.view(len(places), -1)
+            return (log_data(x) - log_density(x, places.detach(), spread, apart)).flatten()
 
     return nn.ModuleDict({"generator": Generator(), "discriminator": Best()})
 
@@ -302,13 +306,24 @@ def lesson(objective: Any, mean: float, spread: float, apart: float, noise: Tens
     """A generator's loss against the perfect discriminator, and its slopes in the generator's three numbers."""
     import torch
 
-    game = toy(mean, spread, apart)
+    game = toy([mean], spread, apart)
     loss = objective(game, {"noise": noise})["total"]
     generator: Any = game["generator"]  # type: ignore[index]
     slopes = torch.autograd.grad(loss, [generator.mean, generator.spread, generator.apart])
-    return {"loss": loss.item()} | {
-        name: float(slope) for name, slope in zip(("mean", "spread", "apart"), slopes, strict=True)
-    }
+    found = dict(zip(("mean", "spread", "apart"), map(float, slopes), strict=True))
+    if apart == 0:  # what one half gains by moving out the other gains, too, and they cancel; rounding would hide it
+        found["apart"] = 0.0
+    return {"loss": loss.item()} | found
+
+
+def pull(objective: Any, means: Sequence[float], spread: float, apart: float) -> list[float]:
+    """The size of the loss's slope in the mean, for a generator at each of these means."""
+    import torch
+
+    game = toy(means, spread, apart)
+    loss = objective(game, {"noise": quantiles(24)})["total"] * len(means)  # of each, not of their mean
+    (slopes,) = torch.autograd.grad(loss, game["generator"].mean)  # type: ignore[index]
+    return [float(slope) for slope in slopes[:, 0].abs()]
 
 
 def divergences(mean: float, spread: float, apart: float) -> tuple[float, float]:
@@ -335,10 +350,9 @@ def perfect(state: Tensor, mean: float, spread: float, apart: float) -> list[Vie
     js, kl = divergences(mean, spread, apart)
     learned = {"minimax": lesson(minimax, mean, spread, apart, state),
                "non-saturating": lesson(non_saturating, mean, spread, apart, state)}  # fmt: skip
-    places = [at / 2 for at in range(-12, 13)]
-    coarse = state[::10]
+    places = [at / 4 for at in range(-24, 25)]
     along = {
-        name: [abs(lesson(loss, place, spread, apart, coarse)["mean"]) for place in places]
+        name: pull(loss, places, spread, apart)
         for name, loss in (("minimax", minimax), ("non-saturating", non_saturating))
     }
     own = {name: abs(row["mean"]) for name, row in learned.items()}
@@ -363,8 +377,7 @@ def perfect(state: Tensor, mean: float, spread: float, apart: float) -> list[Vie
             series=[Series(name=name, x=places, y=short(max(floor, y) for y in row), color=color)
                     for (name, row), color in zip(along.items(), ("backward", "model"), strict=True)],
             marks=[Mark(x=mean, y=min(1e3, max(floor, own["non-saturating"])), label="here")],
-            summary=f"Here the minimax loss pulls the mean with {own['minimax']:.2g}, the non-saturating one with {own['non-saturating']:.2g}"
-            + (f", {own['non-saturating'] / own['minimax']:,.0f} times as hard." if own["minimax"] > 1e-12 and own["non-saturating"] > 2 * own["minimax"] else "."),
+            summary=compared(own["minimax"], own["non-saturating"]),
         ),
         Table(
             title="in numbers", columns=("generator's loss", "value", "slope: mean", "slope: spread", "slope: apart"), numbers=(1, 2, 3, 4),
@@ -377,6 +390,14 @@ def perfect(state: Tensor, mean: float, spread: float, apart: float) -> list[Vie
             summary=f"Against its best opponent the game is worth {2 * js - GUESSING:+.3f}; KL(q || p) is {kl:.3f}.",
         ),
     ]  # fmt: skip
+
+
+def compared(minimax: float, other: float) -> str:
+    """Which of the two losses pulls the mean harder, in words."""
+    if max(minimax, other) < 1e-3:
+        return "Here neither loss pulls the mean anywhere."
+    times = f", {other / minimax:,.0f} times as hard" if minimax > 1e-12 and other > 2 * minimax else ""
+    return f"Here the minimax loss pulls the mean with {minimax:.2g}, the non-saturating one with {other:.2g}{times}."
 
 
 def said(value: float) -> str:
@@ -405,7 +426,7 @@ LABS = {
         prepare=quantiles,
         show=perfect,
         grid={"mean": (-6.0, -4.5, -3.0, -1.5, 0.0, 1.5, 3.0), "spread": (0.2, 0.5, 1.0, 1.6, 3.0), "apart": (0.0, 1.5, 3.0, 5.0)},
-        rows=900,
+        rows=1300,
     ),
     "game": Lab(
         title="Which knob makes it forget the other modes, and which one mends it?",
@@ -422,6 +443,6 @@ LABS = {
         prepare=shapes,
         play=play,
         frames=80,
-        rows=980,
+        rows=1500,
     ),
 }  # fmt: skip

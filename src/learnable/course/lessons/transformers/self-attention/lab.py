@@ -372,7 +372,7 @@ def race_views(attention: Any, mean: Any, steps: list[int], right: dict[str, lis
         views.append(
             Bars(
                 title=f"{name} answers", labels=tuple("0123456789"), values=100 * row, y=Axis(label="probability (%)", low=0, high=100), digits=0,
-                color=color, highlight=[said], summary=f"For your line {name} says {said}, with {100 * float(row[said]):.0f} %.",
+                color=color, highlight=[said], narrow=True, summary=f"For your line {name} says {said}, with {100 * float(row[said]):.0f} %.",
             )
         )  # fmt: skip
     return views
@@ -398,7 +398,7 @@ LABS = {
         prepare=prepare,
         show=show_looks,
         grid={"head": tuple(BUILT), "mask": MASKINGS[:2], "scaled": (True, False), "at": tuple(range(len(SENTENCE.split())))},
-        rows=1420,
+        rows=1390,
     ),
     "recall": Lab(
         title="Does it learn the answers, or how to look them up?",
@@ -411,6 +411,6 @@ LABS = {
         ),
         play=race,
         frames=90,
-        rows=1560,
+        rows=1180,
     ),
 }  # fmt: skip

@@ -13,7 +13,7 @@ from learnable.course.views import Axis, Bars, Heatmap, Images, Lines, Picture, 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from learnable.data.examples import Info
+    from learnable.data.examples import Data, Info
     from learnable.models.vision.lenet import LeNet
 
 DIGITS = tuple("0123456789")
@@ -36,22 +36,32 @@ def prepare() -> Generator[Progress, None, Trained]:
     found = learners_own()
     if found is not None:
         return found
-    yield Progress(0.02, "training a LeNet on 1,257 digits; your own will be used as soon as you have trained one")
     import torch
-    from torch.nn import functional as F
 
+    from learnable.course.trained import kept
     from learnable.data.images import labeled_images
     from learnable.models.vision.lenet import LeNet
-    from learnable.optim.schedules import one_cycle
 
     data = labeled_images()
-    columns = data.train.batch(torch.arange(len(data.train)), {})
-    generator = torch.Generator().manual_seed(0)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = LeNet()
+    yield from kept(Path(__file__), "lenet", model, learn(model, data))
+    return Trained(model, data.info, "trained for this lab on the embedded digits, moved and turned a little")
+
+
+def learn(model: LeNet, data: Data, steps: int = 500) -> Generator[Progress, None, None]:
+    """Train in a few seconds, so that digits drawn by anybody are read."""
+    import torch
+    from torch.nn import functional as F
+
+    from learnable.optim.schedules import one_cycle
+
+    told = "training a LeNet on 1,257 digits; your own will be used as soon as you have trained one"
+    yield Progress(0.02, told)
+    columns = data.train.batch(torch.arange(len(data.train)), {})
+    generator = torch.Generator().manual_seed(0)
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3, weight_decay=0.01)
-    steps = 500
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = 5e-3 * one_cycle(step, steps)
         pick = torch.randint(len(data.train), (64,), generator=generator)
@@ -60,8 +70,7 @@ def prepare() -> Generator[Progress, None, Trained]:
         loss.backward()
         optimizer.step()
         if step % 25 == 24:
-            yield Progress((step + 1) / steps, f"training a LeNet on 1,257 digits: loss {loss.item():.2f}")
-    return Trained(model.eval(), data.info, "trained just now on the embedded digits, moved and turned a little")
+            yield Progress((step + 1) / steps, f"{told}: loss {loss.item():.2f}")
 
 
 def learners_own() -> Trained | None:
