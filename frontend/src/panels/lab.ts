@@ -277,6 +277,7 @@ export function mount(element: HTMLElement): void {
   if (document.documentElement.dataset.static === undefined) {
     new Panel(element, about, null);
   } else if (recording) {
+    if (about.rows) element.style.minHeight = `${about.rows}px`; // the text below stays where it is until the recording has come
     fetch(recording)
       .then(async (answer) => {
         if (!answer.ok) throw new Error(String(answer.status));
@@ -290,7 +291,8 @@ export function mount(element: HTMLElement): void {
             "The recorded pictures of this lab did not come. Reload the page, or run the course on your machine: learnable open.",
           ),
         ),
-      );
+      )
+      .finally(() => (element.style.minHeight = ""));
   } else {
     element.append(
       h(

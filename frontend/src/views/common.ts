@@ -66,7 +66,8 @@ export function forget(element: HTMLElement): void {
 
 /** How wide a view may draw. jsdom and hidden elements have no width. */
 export function widthOf(element: HTMLElement): number {
-  return Math.max(240, Math.floor(element.clientWidth || 640));
+  const least = element.closest(".narrow") ? 120 : 240; // two narrow ones stand side by side on a telephone
+  return Math.max(least, Math.floor(element.clientWidth || 640));
 }
 
 const WORDS = new Set([

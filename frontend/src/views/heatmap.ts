@@ -41,7 +41,7 @@ export function draw(element: HTMLElement, view: HeatmapView, host: Host): void 
   const columns = Math.max(1, ...view.values.map((row) => row.length));
   const found = extent(...view.values) ?? [0, 1];
   const scale = shade(view.scale, view.low ?? found[0], view.high ?? found[1]);
-  const width = view.narrow ? Math.max(100, Math.floor(element.clientWidth || 320)) : widthOf(element);
+  const width = widthOf(element);
   const longest = Math.max(0, ...(view.rows ?? []).map((label) => textWidth(label)));
   const left = Math.min(longest ? longest + 10 : 4, width * 0.34) + (view.row_label ? 18 : 0);
   const needed =

@@ -350,7 +350,7 @@ def already_stepped(
     found = both_losses(generator, discriminator, point, noise)
     with torch.no_grad():
         for weight in discriminator.parameters():
-            weight -= 0.1 * torch.ones_like(weight)
+            weight.sub_(0.1)
     return found[0].detach().requires_grad_(), found[1].detach().requires_grad_()
 
 
