@@ -95,9 +95,8 @@ def _dedent(lines: list[str]) -> list[str]:
 
 
 def _docstring(node: ast.stmt, first: int) -> tuple[int, int] | None:
-    body = getattr(node, "body", None)
-    if not body or not isinstance(body[0], ast.Expr) or not isinstance(body[0].value, ast.Constant):
-        return None
-    found = body[0]
-    assert found.end_lineno is not None
-    return (found.lineno - first, found.end_lineno - first) if isinstance(found.value.value, str) else None
+    match getattr(node, "body", None):
+        case [ast.Expr(value=ast.Constant(value=str())) as found, *_]:
+            assert found.end_lineno is not None
+            return (found.lineno - first, found.end_lineno - first)
+    return None
