@@ -21,6 +21,7 @@ setup: $(VENV)/.learnable $(STATIC) ## Make .venv and install learnable into it
 $(VENV)/.learnable: pyproject.toml constraints.txt hatch_build.py
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Learnable needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
+	@echo "Installing PyTorch and the rest into $(VENV): some minutes the first time, without a word"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[onnx]"
 	@$(BIN)/python -c 'import pathlib; pathlib.Path("$@").touch()'
 

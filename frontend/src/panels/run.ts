@@ -88,8 +88,10 @@ export class RunPanel {
     this.train.textContent = known ? `Train: ${known}` : "Train";
     if (result?.metric && typeof result.mean === "number") {
       const count = Object.keys(result.values ?? {}).length;
-      const spread = result.spread ? ` ± ${people(result.spread, 2)}` : "";
-      this.promise.textContent = `Measured: ${result.metric.replaceAll("_", " ")} ${people(result.mean, 4)}${spread}${count > 1 ? ` over ${count} seeds` : ""}; promised: ${result.expected ?? "–"}.`;
+      const share = /(accuracy|exact_match|quality|recall)$/.test(result.metric);
+      const said = (value: number, digits: number): string => (share ? (100 * value).toFixed(1) : people(value, digits));
+      const spread = (result.spread ? ` ± ${said(result.spread, 2)}` : "") + (share ? " %" : "");
+      this.promise.textContent = `Measured: ${result.metric.replaceAll("_", " ")} ${said(result.mean, 4)}${spread}${count > 1 ? ` over ${count} seeds` : ""}; promised: ${result.expected ?? "–"}.`;
     } else this.promise.hidden = true;
   }
 

@@ -185,7 +185,8 @@ def solution(target: str, yes: bool, json: bool) -> None:
         import typer
 
         if not typer.confirm(f"Not solved yet: {', '.join(still)}. Show the solution?"):
-            raise CallError(f"then not; 'learnable hint {exercises.stem}/{still[0]}' helps a little")
+            note(f"it stays closed; 'learnable hint {exercises.stem}/{still[0]}' helps a little")
+            return
     out = console()
     for part in parts:
         source = exercises.with_solution(part.name)

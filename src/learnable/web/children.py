@@ -126,7 +126,9 @@ class Trainings:
         with self._alone():
             going = self.going_on()
             same = next((one for one in going if one["recipe"] == recipe), None)
-            if resumes is not None and runfiles.busy(resumes):
+            if resumes is not None and (
+                runfiles.busy(resumes) or any(one["run"] == runfiles.name_of(resumes) for one in going)
+            ):
                 raise Refused(f"{runfiles.name_of(resumes)} is being trained already", runfiles.name_of(resumes))
             if same is not None and not again and resumes is None:
                 raise Refused(f"{recipe} is being trained already ({same['run'] or 'it is just starting'}); watch that one, "

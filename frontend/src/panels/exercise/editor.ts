@@ -56,7 +56,7 @@ export class Editor {
       state: EditorState.create({
         doc: options.text ?? "",
         extensions: [
-          lineNumbers(), history(), drawSelection(), bracketMatching(), indentOnInput(), indentUnit.of("    "),
+          lineNumbers(), EditorView.lineWrapping, history(), drawSelection(), bracketMatching(), indentOnInput(), indentUnit.of("    "),
           python(), syntaxHighlighting(colors), look, EditorState.tabSize.of(4), lintGutter(),
           writes ? highlightActiveLine() : [],
           readOnly.of([EditorState.readOnly.of(!writes)]),

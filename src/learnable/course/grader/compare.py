@@ -5,6 +5,7 @@ from typing import Any
 from learnable.course.exercise import Check
 from learnable.course.grader.wire import a_kind
 
+RETURN = "; is there a 'return'?"
 CLOSE = 1e-4  # relative and absolute: single precision, in whatever order it was summed
 
 
@@ -41,7 +42,7 @@ def difference(came: Any, expected: Any, tolerance: float = CLOSE) -> str:
     try:
         mine, theirs = _numbers(came), _numbers(expected)
     except (TypeError, ValueError, RuntimeError):
-        return f"expected {a_kind(expected)}, came {a_kind(came)}" + ("; is there a 'return'?" if came is None else "")
+        return f"expected {a_kind(expected)}, came {a_kind(came)}" + (RETURN if came is None else "")
     if mine.shape != theirs.shape:
         return f"expected the shape {tuple(theirs.shape)}, came {tuple(mine.shape)}"
     if isinstance(expected, torch.Tensor) and isinstance(came, torch.Tensor):
@@ -51,6 +52,21 @@ def difference(came: Any, expected: Any, tolerance: float = CLOSE) -> str:
     if torch.allclose(mine, theirs, rtol=tolerance, atol=tolerance, equal_nan=True):
         return ""
     return f"expected\n{shown(expected)}\ncame\n{shown(came)}"
+
+
+def family(value: Any) -> str:
+    """What library a value belongs to, for those who took the wrong one.
+
+    >>> import numpy as np
+    >>> family(np.ones(2)), family(3)
+    ('a NumPy array', 'the number 3')
+    """
+    import numpy as np
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        return "a torch tensor"
+    return "a NumPy array" if isinstance(value, np.ndarray) else a_kind(value)
 
 
 def agrees(name: str, came: Any, expected: Any, given: str = "", tolerance: float = CLOSE) -> Check:

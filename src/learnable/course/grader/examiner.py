@@ -9,24 +9,23 @@ import contextlib
 import importlib.util
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from learnable.course.exercise import Check, Exercise
 from learnable.course.grader import explain
-from learnable.course.grader.compare import difference
-from learnable.course.grader.confine import BUSY, FILE, WALL, new_folder
-from learnable.course.grader.wire import Line, Unreadable, a_kind, visible
+from learnable.course.grader.compare import RETURN, difference, family
+from learnable.course.grader.confine import BUSY, FILE, TOTAL, WALL, new_folder, remove
+from learnable.course.grader.wire import Line, Unreadable, a_kind, pack, visible
 
 OUTPUT = 20_000  # bytes of what the learner's code prints that are shown
-PATIENCE = BUSY * WALL + 1.5  # seconds: the learner's process notices first, if it can
+MARGIN = 1.5  # seconds: the learner's process notices first, if it can
 
 
 class Failed(Exception):
@@ -47,6 +46,7 @@ class Pupil:
         self.tried: list[str] = []
         self.status: int | None = None
         self.ended = False
+        self.waited = 0.0  # seconds, in all
 
     def begin(self) -> None:
         """Hear what is not held back: the learner's code has not run yet, so it is true."""
@@ -61,14 +61,13 @@ class Pupil:
         if self.ended:
             raise Failed(explain.RUNS, "it has ended before")
         try:
-            self.line.send(wish)
-            answer = self.line.receive(time.monotonic() + PATIENCE)
+            answer = self._answer(wish)
             if not isinstance(answer, dict):
                 raise Unreadable
         except TimeoutError:
             self.end()
             raise Failed(
-                explain.RUNS, f"it gave no answer within {PATIENCE:.0f} s: does it wait for something?"
+                explain.RUNS, f"it took {self.waited:.0f} s in all, and most of them it waited: for what?"
             ) from None
         except (EOFError, BrokenPipeError, ConnectionError):
             alive = not self._gone(0.5)
@@ -91,6 +90,34 @@ class Pupil:
         if "unsendable" in answer:
             raise Failed(explain.ANSWERS, f"expected numbers, came {str(answer['unsendable'])[:200]}")
         return answer
+
+    def _answer(self, wish: Mapping[str, Any]) -> Any:
+        """Its answer, if all of them together come in time; on a busy machine whoever computes may take longer.
+
+        Raises:
+            TimeoutError: the time is over, in one call or in all.
+        """
+        begun = time.monotonic()
+        data = pack(wish)
+        try:
+            self.line.put(data, begun + max(0.0, TOTAL - self.waited))
+            for patience in (TOTAL, BUSY * WALL):
+                try:
+                    return self.line.receive(begun + max(0.0, patience + MARGIN - self.waited))
+                except TimeoutError:
+                    # A frame that has begun to come is not begun again: its rest is not the length of another.
+                    if patience == BUSY * WALL or self.line.begun or self._computed() < patience / 10:
+                        raise
+        finally:
+            self.waited += time.monotonic() - begun
+
+    def _computed(self) -> float:
+        """Seconds that it has computed, by the system's account, not its own."""
+        try:
+            fields = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()
+        except OSError:  # not Linux, or gone
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     @property
     def flooded(self) -> bool:
@@ -133,7 +160,7 @@ class Pupil:
             self._collect(0)  # a fork is collected by `zygote`, when the verdict is on its way
         with contextlib.suppress(OSError):
             self.line.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove(self.folder)
 
 
 class Learner:
@@ -150,19 +177,21 @@ class Learner:
         self.attached = False
         self.changed_arguments: tuple[int | str, ...] = ()
         self._last: tuple[tuple, dict, Any] | None = None
+        self._sloped = False  # whether the last wish was for slopes
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         """Call it. What comes back is a copy: its own tensors stay where they are."""
         import copy
 
         before = copy.deepcopy((visible(list(arguments)), visible(keywords)))
-        self._last = (arguments, keywords, "nothing")
+        self._last, self._sloped = (arguments, keywords, "nothing"), False
         answer = self._pupil.ask({"call": self.__name__, "arguments": list(arguments), "keywords": keywords})
         self.attached = answer.get("attached") is True
         after = (answer.get("arguments"), answer.get("keywords"))
         self.changed_arguments = _changed(before[0], after[0]) + _changed(before[1], after[1])
-        self._last = (arguments, keywords, answer.get("result"))
-        return answer.get("result")
+        result = _as_asked(answer.get("result"), [*arguments, *keywords.values()])
+        self._last = (arguments, keywords, result)
+        return result
 
     def gradient(self, *arguments: Any, wrt: Any = 0, upstream: Any = None, **keywords: Any) -> Any:
         """Slopes of the sum of its result in some of its arguments.
@@ -177,7 +206,7 @@ class Learner:
         several = isinstance(wrt, tuple | list)
         places = list(wrt) if several else [wrt]
         weights = upstream if upstream is None or isinstance(upstream, tuple | list) else [upstream]
-        self._last = (arguments, keywords, "nothing")
+        self._last, self._sloped = (arguments, keywords, "nothing"), True
         answer = self._pupil.ask({"gradient": self.__name__, "arguments": list(arguments), "keywords": keywords, "wrt": places,
                                   "upstream": weights})  # fmt: skip
         self.attached = answer.get("attached") is True
@@ -193,6 +222,50 @@ class Learner:
 def gradient(f: Learner, *arguments: Any, wrt: Any = 0, upstream: Any = None, **keywords: Any) -> Any:
     """`f.gradient(...)`, for those who would rather read it so."""
     return f.gradient(*arguments, wrt=wrt, upstream=upstream, **keywords)
+
+
+def _as_asked(result: Any, given: Sequence[Any]) -> Any:
+    """A right answer in another precision is right: numbers in the precision of what was given, whole numbers as Python's.
+
+    From floats of one kind floats of that kind are expected, and from plain numbers a plain number. What is none
+    of these stays as it came.
+    """
+    import numpy as np
+    import torch
+
+    kinds = {tensor.dtype for tensor in _tensors(given) if tensor.is_floating_point()}
+    kind = kinds.pop() if len(kinds) == 1 else None
+    plain = all(isinstance(item, bool | int | float | str | None) for item in given)
+
+    def fitted(value: Any) -> Any:
+        if isinstance(value, np.integer | np.bool_):
+            return value.item()
+        if plain and isinstance(value, torch.Tensor | np.ndarray | np.generic) and value.ndim == 0:
+            return value.item()
+        if isinstance(value, torch.Tensor):
+            return value.to(kind) if kind is not None and value.is_floating_point() else value
+        if type(value) is dict:
+            return {key: fitted(item) for key, item in value.items()}
+        if type(value) in (tuple, list) and any(not isinstance(item, str | int | float) for item in value):
+            return type(value)(fitted(item) for item in value)
+        return value
+
+    return fitted(result)
+
+
+def _tensors(value: Any) -> Iterator[Any]:
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, torch.nn.Module):
+        yield from value.parameters()
+    elif isinstance(value, dict):
+        yield from _tensors(list(value.values()))
+    elif isinstance(value, tuple | list):
+        for item in value:
+            if not isinstance(item, str | int | float):
+                yield from _tensors(item)
 
 
 def _changed(before: Any, after: Any) -> tuple[int | str, ...]:
@@ -269,7 +342,7 @@ def _examine_one(exercise: Exercise, pupil: Pupil, request: Mapping[str, Any]) -
         if kind is not True:
             raise Failed(explain.WRITTEN, f"expected a function '{exercise.name}', came {str(kind)[:100]}")
         for check in exercise.check(learner):  # one by one: those before an error are kept
-            checks += [Check(str(check.name), bool(check.passed), str(check.message))]
+            checks += [Check(str(check.name), bool(check.passed), _true(str(check.message), exercise, learner))]
     except Failed as failed:
         checks.append(failed.check)
         line = failed.line
@@ -287,6 +360,22 @@ def _joined(pair: tuple[str, str]) -> tuple[str, bool, str]:
     return pair[0], False, pair[1]
 
 
+def _true(message: str, exercise: Exercise, learner: Learner) -> str:
+    """The message without a question that cannot be meant: something was returned, but a check made None of it."""
+    if not message.endswith(RETURN) or learner._last is None or learner._last[2] is None:
+        return message
+    if learner._sloped:
+        return message.removesuffix(RETURN) + ": no slope arrives there (.detach(), .item(), no_grad or NumPy on the way?)"
+    arguments, keywords, came = learner._last
+    try:
+        expected = exercise.solution(*arguments, **keywords)
+    except Exception:
+        return message.removesuffix(RETURN)
+    if family(came) != family(expected):
+        return f"expected {family(expected)}, came {family(came)}"
+    return message.removesuffix(RETURN)
+
+
 def _explained(error: Exception, exercise: Exercise, learner: Learner) -> str:
     """Why a check could not go on with what came: the solution, given the same, says what should have come."""
     if learner._last is not None:
@@ -298,6 +387,11 @@ def _explained(error: Exception, exercise: Exercise, learner: Learner) -> str:
         wrong = "" if expected is None else difference(came, expected)
         if wrong:
             return wrong
+        kinds = [str(getattr(value, "dtype", "")).removeprefix("torch.") for value in (expected, came)]
+        if all(kinds) and kinds[0] != kinds[1]:
+            return f"expected {kinds[0]}, came {kinds[1]}"
+        if expected is not None and came is not None and family(came) != family(expected):
+            return f"expected {family(expected)}, came {family(came)}"
         if came is None:
             return "expected an answer, came None; is there a 'return'?"
         return f"the check could not go on with {a_kind(came)} ({type(error).__name__}: {str(error)[:300]})"

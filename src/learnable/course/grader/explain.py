@@ -18,7 +18,7 @@ STAYS = "it keeps to its task"
 FORBIDDEN = {
     NETWORK: "it reached for the network; an exercise needs none, and gets none",
     PROCESSES: "it tried to start, or to end, another process; an exercise needs none",
-    FILES: "it reached for a file outside its own folder; an exercise needs no files",
+    FILES: "it reached for a file; an exercise needs none, and writes none",
 }
 
 

@@ -25,6 +25,10 @@ TEXT = 500_000  # characters of a learner's file
 STARTING = 120.0  # seconds for torch to be imported, on a machine that is busy
 
 
+class NotStarted(EOFError):
+    """The process that was kept ready is no more."""
+
+
 class Grader:
     """Checks learner's files; may be used from several threads.
 
@@ -66,21 +70,27 @@ class Grader:
             CallError: no such part, or the file is too long.
             WorldError: the checking process cannot be started, or broke down.
         """
+        text = text.removeprefix("\ufeff")  # what some editors put in front, and Python's compiler does not take
         if len(text) > TEXT:
             raise CallError(f"expected at most {TEXT:,} characters, came {len(text):,}")
         wanted = [exercises.part(name).name for name in names] or [part.name for part in exercises.parts]
         request = {"folder": str(exercises.folder), "text": text, "names": wanted, "imports": exercises.all_imports}
         begun = time.monotonic()
         for attempt in (1, 2):
+            self.warm()
+            zygote = self._zygote
             try:
                 verdict = self._ask(request)
                 break
-            except (OSError, EOFError) as error:  # what was warm is no more: once again with a new one
-                self._stop()
-                if attempt == 2 or self._closed:
-                    raise WorldError(
-                        f"the checking process ended ({error or 'no reason given'}); check again"
-                    ) from error
+            except TimeoutError as error:  # once is enough
+                self._stop(self._zygote)
+                raise WorldError(f"the check took longer than {TOGETHER} s and was ended") from error
+            except (OSError, EOFError) as error:
+                dead = isinstance(error, NotStarted) or (zygote is not None and not _lives(zygote))
+                if dead and attempt == 1 and not self._closed:  # what was warm is no more: once again with a new one
+                    self._stop(zygote)
+                    continue
+                raise WorldError(f"the checking process ended ({error or 'no reason given'}); check again") from error
         if "fault" in verdict:
             raise WorldError(f"the exercise of {exercises.stem} itself is at fault, not your code:\n{verdict['fault']}")
         return verdict | {"seconds": round(time.monotonic() - begun, 3)}
@@ -90,18 +100,24 @@ class Grader:
         self._closed = True
         self._stop()
 
-    def _stop(self) -> None:
+    def _stop(self, only: subprocess.Popen | None = None) -> None:
+        """End what is warm; or only this zygote, if another thread has not replaced it yet."""
         with self._lock:
-            for process in (self._zygote, self._spare):
+            if only is not None and only is not self._zygote:
+                return
+            if self._socket is not None:
+                self._socket.close()  # a zygote hears this, and ends its children and their folders first
+            for process, patience in ((self._zygote, 3), (self._spare, 0)):
                 if process is not None:
+                    process.terminate()  # heard only while it starts
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(patience)
                     process.kill()
                     process.wait()
                     for pipe in (process.stdin, process.stdout):
                         if pipe is not None:
                             with contextlib.suppress(OSError):
                                 pipe.close()
-            if self._socket is not None:
-                self._socket.close()
             self._zygote = self._spare = self._socket = None
 
     def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,7 +146,7 @@ class Grader:
         assert process.stdin is not None and process.stdout is not None
         try:
             if process.stdout.read(1) != b"!":
-                raise EOFError("it did not start")
+                raise NotStarted("it did not start")
             yield process.stdout.fileno(), process.stdin.fileno()
         finally:
             process.kill()
@@ -162,11 +178,19 @@ def _started(what: list[str], **options: Any) -> subprocess.Popen:
         raise WorldError(f"the checking process cannot be started: {error.strerror or error}") from error
 
 
+def _lives(process: subprocess.Popen) -> bool:
+    try:
+        process.wait(0.2)  # its line may close a moment before it is gone
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
 def _exactly(handle: int, count: int, until: float) -> bytes:
     data = b""
     while len(data) < count:
         if os.name != "nt" and not select.select([handle], [], [], max(0.0, until - time.monotonic()))[0]:
-            raise EOFError("it gave no verdict in time")
+            raise TimeoutError("it gave no verdict in time")
         piece = os.read(handle, count - len(data))
         if not piece:
             raise EOFError("it gave no verdict")

@@ -18,6 +18,7 @@ from types import FunctionType
 from typing import Any
 
 LIMIT = 64_000_000  # bytes of a message: far more than an exercise needs, and less than harms
+PIECE = 1 << 12  # bytes that are written at once: a write of more may wait, however ready the line is
 DEPTH = 50  # of lists in lists
 
 
@@ -38,12 +39,23 @@ class Line:
 
     def __init__(self, reading: int, writing: int):
         self.reading, self.writing = reading, writing
+        self.begun = False  # whether a part of a frame has been read
 
     def send(self, value: Any) -> None:
-        data = pack(value)
+        self.put(pack(value))
+
+    def put(self, data: bytes, until: float | None = None) -> None:
+        """Write a frame.
+
+        Raises:
+            TimeoutError: `until` has come, and the other side has not read it.
+        """
         view = memoryview(len(data).to_bytes(8, "little") + data)
         while view:
-            view = view[os.write(self.writing, view) :]
+            if until is not None and os.name != "nt":
+                if not select.select([], [self.writing], [], max(0.0, until - time.monotonic()))[1]:
+                    raise TimeoutError
+            view = view[os.write(self.writing, view[:PIECE]) :]
 
     def receive(self, until: float | None = None, trusted: bool = False, given: Callable[[], dict] = dict) -> Any:
         """The next value.
@@ -58,10 +70,13 @@ class Line:
             TimeoutError: `until` has come.
             Unreadable: this is no frame of ours.
         """
+        self.begun = False
         length = int.from_bytes(self._read(8, until), "little")
         if length > LIMIT:
             raise Unreadable(f"{length} bytes")
-        return unpack(self._read(length, until), trusted, given)
+        data = self._read(length, until)
+        self.begun = False
+        return unpack(data, trusted, given)
 
     def _read(self, count: int, until: float | None) -> bytes:
         data = bytearray()
@@ -77,6 +92,7 @@ class Line:
             if not piece:
                 raise EOFError
             data += piece
+            self.begun = True
         return bytes(data)
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -19,14 +20,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from learnable.course.grader.confine import new_folder
+from learnable.course.grader.confine import new_folder, remove
 from learnable.course.grader.wire import Line
 
 FORKS = sys.platform == "linux"
 IMPORTS = 4096  # bytes of a lesson's imports that are looked at
 TOGETHER = 120  # seconds that an examination may take, then the system ends it
+SWEEP = 0.5  # seconds between two looks at what examiners have left
 PACKAGES = str(Path(__file__).resolve().parents[3])
-START = "import sys; sys.path.append(sys.argv.pop(1)); from learnable.course.grader.zygote import main; main()"
+# First in the path: of two copies of the package the one that is served runs, with its lessons hidden.
+START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from learnable.course.grader.zygote import main; main()"
 
 
 def command(what: str) -> list[str]:
@@ -85,27 +88,67 @@ def zygote() -> None:
 
     gc.collect()
     gc.freeze()  # a collection in a fork would copy every page
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system collects examiners
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the starter's to answer
+    adopt()
+    for number in (signal.SIGINT, signal.SIGTERM):  # the starter hears the terminal's; this one ends when its line does
+        signal.signal(number, signal.SIG_IGN)
     known: set[bytes] = set()
+    examiners: dict[int, Path] = {}
     while True:
+        while not select.select([line], [], [], SWEEP if examiners else None)[0]:
+            sweep(examiners)
         imports, handles, _, _ = socket.recv_fds(line, IMPORTS, 1)
+        sweep(examiners)
         if not imports:
+            end_all(examiners)
             os._exit(0)
         if imports not in known:
             known.add(imports)
             preload(imports.decode(errors="replace"))
-        if os.fork() == 0:
+        folder = new_folder()
+        process = os.fork()
+        if process == 0:
             try:
                 line.close()
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
                 last_will()
                 adopt()
+                tempfile.tempdir = str(folder)  # whatever becomes of this process, its folders are in one that is removed
                 answer(handles[0], handles[0], fork_pupil)
             finally:
                 os._exit(0)
+        examiners[process] = folder
         for handle in handles:
             os.close(handle)
+
+
+def sweep(examiners: dict[int, Path]) -> None:
+    """Collect examiners that are done, with their folders; end what they have left behind, which is ours by adoption."""
+    with contextlib.suppress(ChildProcessError):
+        while (process := os.waitpid(-1, os.WNOHANG)[0]) != 0:
+            if process in examiners:
+                remove(examiners.pop(process))
+    for process in children() - examiners.keys():
+        with contextlib.suppress(OSError):
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+
+
+def end_all(examiners: dict[int, Path]) -> None:
+    """End every child, and those that each leaves."""
+    folders = list(examiners.values())
+    examiners.clear()
+    end_orphans()
+    for folder in folders:
+        remove(folder)
+
+
+def children() -> set[int]:
+    """The processes whose parent this one is; only one that is not collected yet has a number that is not given anew."""
+    found: set[int] = set()
+    for thread in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):
+            found.update(map(int, (thread / "children").read_text().split()))
+    return found
 
 
 def preload(imports: str) -> None:
@@ -132,6 +175,7 @@ def fork_pupil() -> Any:
             os.setsid()
             last_will()
             signal.alarm(0)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             number = theirs.detach()
             serve(Line(number, number), folder, printed)
         finally:
@@ -157,17 +201,15 @@ def hide() -> None:
 
 
 def end_orphans() -> None:
-    """End all that pupils have started and left; ours by adoption."""
+    """End all children, and what becomes a child by that."""
     for _ in range(100):
-        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-        if not children:
+        found = children()
+        if not found:
             return
-        for child in children:
-            try:
-                os.kill(int(child), signal.SIGKILL)
-                os.waitpid(int(child), 0)
-            except OSError:
-                pass
+        for child in found:
+            with contextlib.suppress(OSError):
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
 
 
 def answer(reading: int, writing: int, start: Callable[[], Any], patience: int = TOGETHER) -> None:
@@ -182,12 +224,27 @@ def answer(reading: int, writing: int, start: Callable[[], Any], patience: int =
         verdict = examine(request, start)
     except Exception:
         verdict = {"fault": traceback.format_exc()[-4000:]}
-    data = json.dumps(verdict).encode()
+    data = json.dumps(readable_text(verdict)).encode()
     view = memoryview(len(data).to_bytes(8, "little") + data)
     while view:
         view = view[os.write(writing, view) :]
     if start is fork_pupil:
         end_orphans()
+
+
+def readable_text(value: Any) -> Any:
+    r"""The same with every text such that UTF-8 can be made of it: half of a surrogate pair becomes a question mark.
+
+    >>> readable_text({"message": ["half \ud800"]})
+    {'message': ['half ?']}
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {readable_text(key): readable_text(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [readable_text(item) for item in value]
+    return value
 
 
 def _exactly(handle: int, count: int) -> bytes:
@@ -235,6 +292,8 @@ def pupil() -> None:
 
     line = Line(os.dup(0), os.dup(1))
     printed = os.dup(2)
+    if FORKS:
+        last_will()
     prepare()
     serve(line, Path(sys.argv[2]), printed)
 

@@ -123,6 +123,10 @@ def bias_for_each_cell(image: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
     return convolve(image, kernel, bias * kernel[0].numel())
 
 
+def bias_without_its_sign(image: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
+    return convolve(image, kernel, bias.abs())
+
+
 def mean_for_sum(image: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
     return convolve(image, kernel / kernel.numel(), bias)
 
@@ -199,7 +203,7 @@ def check_convolve(f: Any) -> Iterator[Check]:
         torch.randint(-2, 3, (3, 2, 2)).float(),
         none,
     )
-    yield same("the bias is added once to each number", torch.zeros(1, 3, 3), torch.ones(1, 2, 2), torch.tensor(5.0))
+    yield same("the bias is added once to each number", torch.zeros(1, 3, 3), torch.ones(1, 2, 2), torch.tensor(-5.0))
     yield same("kernels need not be square", torch.randn(2, 5, 6), torch.randn(2, 1, 4), torch.randn(()))
     yield same("any picture, any kernel", torch.randn(3, 9, 7), torch.randn(3, 4, 3), torch.randn(()))
     image, kernel, bias = torch.randn(2, 6, 5), torch.randn(2, 3, 2), torch.randn(())
@@ -315,6 +319,11 @@ def pooled_before_relu(image: Tensor, weights: dict[str, Tensor]) -> Tensor:
     return x @ weights["output.weight"].T + weights["output.bias"]
 
 
+def without_gradients(image: Tensor, weights: dict[str, Tensor]) -> Tensor:
+    with torch.no_grad():
+        return forward(image, weights)
+
+
 def check_forward(f: Any) -> Iterator[Check]:
     def network(classes: int = 10) -> LeNet:
         model = LeNet(classes)
@@ -347,6 +356,16 @@ def check_forward(f: Any) -> Iterator[Check]:
     right = torch.allclose(came, expected, rtol=1e-3, atol=1e-3)
     example = f"first picture: expected {rounded(expected[:1])}, came {rounded(came[:1])}"
     yield Check("the scores are LeNet's", right, "" if right else example)
+    weights = {name: tensor.clone() for name, tensor in values(model).items()}
+    upstream = torch.randn(3, 10)
+    inputs = image.clone().requires_grad_()
+    wanted = torch.autograd.grad((upstream * forward(inputs, weights)).sum(), inputs)[0]
+    slope = f.gradient(image, weights, wrt=0, upstream=upstream)
+    right = isinstance(slope, Tensor) and torch.allclose(
+        slope, wanted, rtol=1e-2, atol=1e-2 * float(wanted.abs().max())
+    )
+    yield Check("gradients flow back to the picture", right,
+                "" if right else "no gradient, or another one: without it nothing before this could be trained (no_grad, detach?)")  # fmt: skip
     few = network(classes=4)
     came = f(image[:1], values(few))
     shape = tuple(came.shape) if isinstance(came, Tensor) else type(came).__name__
@@ -404,6 +423,7 @@ EXERCISES = (
             "one place too few": (one_place_too_few, "a kernel of a single 1 gives the picture back"),
             "first channel only": (first_channel_only, "every channel adds its share"),
             "no bias": (without_bias, "the bias is added once to each number"),
+            "bias without its sign": (bias_without_its_sign, "the bias is added once to each number"),
             "bias added in the loop": (bias_for_each_cell, "the bias is added once to each number"),
             "square kernels only": (square_kernels_only, "the map has height - k + 1 rows and width - l + 1 columns"),
             "cut off from the graph": (by_numbers, "gradients flow to picture, kernel and bias"),
@@ -434,6 +454,7 @@ EXERCISES = (
             "no relu after f6": (no_relu_after_f6, "a ReLU follows f6"),
             "no padding": (without_padding, "it runs to its end"),
             "flattened the wrong way": (flattened_the_wrong_way, "maps are flattened map after map, row after row"),
+            "cut off from the graph": (without_gradients, "gradients flow back to the picture"),
             "ten classes built in": (always_ten, "any number of classes and of pictures"),
         },
         others={"pooled before the relu, with @": pooled_before_relu},

@@ -31,11 +31,15 @@ class Trained(NamedTuple):
     origin: str
 
 
-def prepare() -> Generator[Progress, None, Trained]:
-    """The learner's own LeNet if there is one, else one that is trained now, on scans that are moved and turned a little."""
-    found = learners_own()
-    if found is not None:
-        return found
+class Both(NamedTuple):
+    """The lab's own, which has seen digits moved and turned, and the learner's, if there is one."""
+
+    lab: Trained
+    yours: Trained | None
+
+
+def prepare() -> Generator[Progress, None, Both]:
+    """A LeNet that reads drawings, trained once on scans that are moved and turned a little; and the learner's own."""
     import torch
 
     from learnable.course.trained import kept
@@ -47,7 +51,8 @@ def prepare() -> Generator[Progress, None, Trained]:
         torch.manual_seed(0)
         model = LeNet()
     yield from kept(Path(__file__), "lenet", model, learn(model, data))
-    return Trained(model, data.info, "trained for this lab on the embedded digits, moved and turned a little")
+    origin = "trained for this lab on the embedded digits, each moved and turned a little whenever it was shown"
+    return Both(Trained(model, data.info, origin), learners_own())
 
 
 def learn(model: LeNet, data: Data, steps: int = 500) -> Generator[Progress, None, None]:
@@ -57,7 +62,7 @@ def learn(model: LeNet, data: Data, steps: int = 500) -> Generator[Progress, Non
 
     from learnable.optim.schedules import one_cycle
 
-    told = "training a LeNet on 1,257 digits; your own will be used as soon as you have trained one"
+    told = "training a LeNet on 1,257 digits, moved and turned a little"
     yield Progress(0.02, told)
     columns = data.train.batch(torch.arange(len(data.train)), {})
     generator = torch.Generator().manual_seed(0)
@@ -103,24 +108,34 @@ def wobbled(image: Tensor, generator: Any) -> Tensor:
     return F.grid_sample(image, F.affine_grid(rows, list(image.shape), align_corners=False), align_corners=False)
 
 
-def show_maps(state: Trained, drawing: list[list[float]], layer: str, number: int, place: str) -> list[View]:
+def show_maps(
+    state: Both, drawing: list[list[float]], layer: str, number: int, place: float, weights: str
+) -> list[View]:
     """Everything between the drawing and the answer; one number of it worked out."""
     import torch
     from torch.nn import functional as F
 
     from learnable.data.pictures import as_scan
 
+    if weights == "your own" and state.yours is None:
+        return [
+            Text(
+                text="There is no LeNet of yours yet: train one with the button above, then load this page again.",
+                wide=True,
+            )
+        ]
+    used = state.yours if weights == "your own" and state.yours is not None else state.lab
     drawn = torch.tensor(drawing)
     if float(drawn.max()) < 0.1:
         return [Text(text="Draw a digit, or take one of the examples below the paper.", wide=True)]
     if float(drawn.min()) > 0.5:
         return [Text(text="All of the paper is ink: there is nothing to read. Clear it, and draw a digit.", wide=True)]
-    like = state.info.more.get("ink") or "mnist"
+    like = used.info.more.get("ink") or "mnist"
     large = F.interpolate(drawn[None, None], scale_factor=4, mode="bilinear")[0]  # never taken for a finished scan
     image = as_scan(large, like)[None]
     if image.shape[-1] != 28:
         image = F.interpolate(image, size=(28, 28), mode="bilinear", antialias=True).clamp(0, 1)
-    model = state.model
+    model = used.model
     with torch.no_grad():
         maps = {"image": image, "c1": F.relu(model.c1(image))}
         maps["s2"] = model.s2(maps["c1"])
@@ -129,7 +144,8 @@ def show_maps(state: Trained, drawing: list[list[float]], layer: str, number: in
         probabilities = model(image)[0].softmax(-1)
         erased = without_a_patch(model, image, int(probabilities.argmax()))
     number = min(number, LAYERS[layer] - 1)
-    row, column = where(maps[layer][0, number], place)
+    size = maps[layer].shape[-1]
+    row, column = divmod(min(round(place / 100 * size**2), size**2 - 1), size)
     best = int(probabilities.argmax())
     ends = max(10.0, float(erased.abs().max()))
     low, high = (float(maps[layer].min()), float(maps[layer].max()))
@@ -140,9 +156,10 @@ def show_maps(state: Trained, drawing: list[list[float]], layer: str, number: in
         ),
         Images(
             title="what goes in",
-            items=[Picture(pixels=image[0, 0], label="cropped, centered")],
+            items=[Picture(pixels=image[0, 0], label="cropped, centered", box=seen(layer, row, column))],
             scale="ink", low=0.0, high=1.0, size=160, narrow=True,
-            summary="The drawing as the network gets it: cropped and centered by the rule of its training data.",
+            summary="The drawing as the network gets it: cropped and centered by the rule of its training data. "
+            "The frame is all that the one number below has seen of it.",
         ),
         Heatmap(
             title=f"points that {best} loses when a spot is painted over", values=erased, scale="diverging", narrow=True,
@@ -158,7 +175,7 @@ def show_maps(state: Trained, drawing: list[list[float]], layer: str, number: in
             summary=f"The {LAYERS[layer]} maps of {layer}; {silent(maps[layer][0])} of them are silent for this drawing.",
         ),
         *one_number(model, maps, layer, number, row, column),
-        Text(text=f"The weights: {state.origin}.", wide=True),
+        Text(text=f"The weights: {used.origin}.", wide=True),
     ]  # fmt: skip
 
 
@@ -186,16 +203,20 @@ def lost(erased: Tensor, answer: int) -> str:
         ("top", "middle", "bottom")[row * 3 // erased.shape[0]],
         ("left", "center", "right")[column * 3 // erased.shape[1]],
     )
-    return f"Painting over the spot at the {where_[0]} {where_[1]} costs the answer {answer} {worst:.0f} points."
+    return f"Painting over the spot at the {where_[0]} {where_[1]} takes {worst:.0f} points of probability from “{answer}”."
 
 
-def where(one: Tensor, place: str) -> tuple[int, int]:
-    """A place of a map: (row, column)."""
-    size = one.shape[-1]
-    if place == "the middle":
-        return size // 2, size // 2
-    at = int(one.argmax() if place == "the strongest" else one.argmin())
-    return at // size, at % size
+def seen(layer: str, row: int, column: int) -> tuple[float, float, float, float]:
+    """What a number of a map has seen of the picture (its receptive field): left, top, width, height, cut at the edges.
+
+    >>> seen("c1", 10, 12), seen("s4", 0, 4)
+    ((10, 8, 5, 5), (14, 0, 14, 14))
+    """
+    step, size = {"c1": (1, 5), "s2": (2, 6), "c3": (2, 14), "s4": (4, 16)}[layer]
+    top, left = step * row - 2, step * column - 2
+    bottom, right = min(28, top + size), min(28, left + size)
+    top, left = max(0, top), max(0, left)
+    return left, top, right - left, bottom - top
 
 
 def silent(maps: Tensor) -> int:
@@ -387,12 +408,13 @@ LABS = {
             Drawing("drawing", "Draw a digit", size=28, default=drawings()[0]["pixels"], examples=drawings()),
             Choice("layer", "Layer", tuple(LAYERS), "c1", help="c1 and c3 look for patterns, s2 and s4 halve the size"),
             Slider("number", "Map", 0, 15, 0, step=1, help="counted from 0; c1 and s2 have 6 maps, c3 and s4 have 16"),
-            Choice("place", "Work out", ("the strongest", "the middle", "the weakest"), "the strongest",
-                   help="which number of the map is taken apart"),
+            Slider("place", "Slide the kernel", 0, 100, 38, step=0.5, unit="%",
+                   help="over the picture, row by row; one number of the map comes of each place"),
+            Choice("weights", "Weights", ("the lab's", "your own"), "the lab's", help="your latest LeNet, if you have trained one"),
         ),
         prepare=prepare,
         show=show_maps,
-        grid={"drawing": [one["pixels"] for one in drawings()[:4]], "layer": tuple(LAYERS), "number": (0, 1, 2, 3, 4, 5)},
+        grid={"drawing": [one["pixels"] for one in drawings()[:4]], "layer": tuple(LAYERS), "number": (0, 2, 4), "place": (26, 38, 50, 62)},
         rows=1180,
     ),
     "train": Lab(
