@@ -54,7 +54,7 @@ describe("before a run", () => {
     answers["/api/runs?recipe=lenet&limit=30"] = [200, { runs: [{ run: "lenet/a", recipe: "lenet", status: "finished", trained_on: 1437, metric: "accuracy", value: 0.98, overrides: {} }], starting: [] }];
     await mount(element);
     expect(element.querySelector("button")!.textContent).toBe("Train: about 19 s, 1,437 digits");
-    expect(element.textContent).toContain("accuracy 0.9861 ± 0.0028 over 3 seeds");
+    expect(element.textContent).toContain("accuracy 98.6 ± 0.3 % over 3 seeds");
     expect(element.querySelector(".run-last")!.textContent).toContain("lenet/a, finished, accuracy 0.98");
   });
 

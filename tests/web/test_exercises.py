@@ -105,3 +105,32 @@ def test_code_that_means_no_good_fails_and_the_server_lives(client: TestClient) 
     verdict = client.post("/api/exercises/demo/check", json={"name": "attend", "text": text}).json()
     assert not verdict["passed"] and "another process" in verdict["checks"][0]["message"]
     assert client.post("/api/exercises/demo/check", json={"text": course.find("demo").text({})}).json()["passed"]
+
+
+def test_half_a_surrogate_pair_is_a_verdict_like_any_other(client: TestClient) -> None:
+    text = "def attend(q, k, v):\n    raise ValueError('half \\ud800')\n"
+    answer = client.post("/api/exercises/demo/check", json={"name": "attend", "text": text})
+    assert answer.status_code == 200 and "half ?" in answer.json()["checks"][0]["message"]
+
+
+def test_the_watcher_survives_a_check_that_breaks_down(
+    client: TestClient, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import time
+
+    client.get("/api/exercises/demo")
+    grader = client.app.state.grader  # type: ignore[attr-defined]
+
+    async def broken(*_: object) -> None:
+        raise RuntimeError("mine")
+
+    monkeypatch.setattr(grader, "check", broken)
+    with client.websocket_connect("/api/exercises/demo/watch") as socket:
+        time.sleep(0.5)  # the watcher begins
+        (home / "exercises" / "demo.py").write_text("# first\n")
+        assert socket.receive_json()["text"] == "# first\n"
+        assert "broke down" in socket.receive_json()["error"]
+        monkeypatch.undo()
+        (home / "exercises" / "demo.py").write_text("raise ValueError('half \\ud800')\n")
+        assert socket.receive_json()["text"].startswith("raise")
+        assert socket.receive_json()["passed"] is False

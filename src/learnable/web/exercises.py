@@ -13,6 +13,7 @@ The learner's code never runs in this process, and torch is not imported here: s
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from learnable.course import exercises as course
 from learnable.course.grader.grader import TEXT, AsyncGrader
 from learnable.errors import LearnableError
 
+log = logging.getLogger(__name__)
 router = APIRouter(prefix="/api/exercises")
 
 Strict = ConfigDict(extra="forbid", strict=True)
@@ -98,7 +100,7 @@ async def put_exercises(stem: str, save: Save, request: Request) -> JSONResponse
 
     def work() -> JSONResponse:
         exercises = course.find(stem)
-        request.app.state.exercises_saved[stem] = course.hash_of(save.text)
+        request.app.state.exercises_saved[stem] = course.hash_of(course.tidy(save.text))
         try:
             return JSONResponse({"hash": course.save(exercises, save.text, save.seen)})
         except course.Conflict as error:
@@ -198,17 +200,24 @@ async def _tell(socket: WebSocket, exercises: course.Exercises, file: Path, text
             continue
         try:
             new = await run_in_threadpool(course.text_of, file)
-            if new == text:
-                continue
-            text = new
-            await socket.send_json({"text": text, "hash": course.hash_of(text)})
-            if state.exercises_saved.get(exercises.stem) == course.hash_of(text):
-                continue  # this course wrote it: the page asks for a check itself
-            verdict = await state.grader.check(exercises, text)
-            await run_in_threadpool(course.note_verdict, exercises, verdict, state.home)
-            await socket.send_json(verdict)
         except LearnableError as error:  # between two saves, or broken for now
             await socket.send_json({"error": str(error)})
+            continue
+        if new == text:
+            continue
+        text = new
+        await socket.send_json({"text": text, "hash": course.hash_of(text)})
+        if state.exercises_saved.get(exercises.stem) == course.hash_of(text):
+            continue  # this course wrote it: the page asks for a check itself
+        try:
+            verdict = await state.grader.check(exercises, text)
+            await run_in_threadpool(course.note_verdict, exercises, verdict, state.home)
+        except LearnableError as error:
+            verdict = {"error": str(error)}
+        except Exception as error:  # whatever it is, the next save is to be told too
+            log.exception("the check of %s broke down", exercises.stem)
+            verdict = {"error": f"the check broke down, by our fault ({type(error).__name__}); save again to try again"}
+        await socket.send_json(verdict)
 
 
 def _count(value: Any) -> int:
