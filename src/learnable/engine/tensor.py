@@ -18,7 +18,7 @@ keeps those that it has used. So nothing that happens between forward and backwa
 are shared without fear.
 
 Sources  Baydin et al. 2018, "Automatic differentiation in machine learning: a survey" - https://arxiv.org/abs/1502.05767;
-         Griewank & Walther 2008, "Evaluating Derivatives", sections 3.2 (reverse mode) and 4.1 (what it costs)
+         Griewank & Walther 2008, "Evaluating Derivatives", section 3.2 (reverse mode) and chapter 4 (what it costs)
 Letters  their adjoint, a bar over the variable, is our `grad`; their tape or Wengert list our `topological_order`
 """
 

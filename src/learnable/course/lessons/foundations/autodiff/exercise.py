@@ -689,7 +689,7 @@ EXERCISES = (
         title="Inputs first",
         task="""
             The order without which nothing adds up in time: everything that the result was computed from, each once, inputs before what was computed from them. Any such order will do.
-            A network may be a chain of many thousand operations, so recursion is no way.
+            A network may be a chain of many thousand operations, so recursion will not do.
             """,
         stub=topological_order_stub,
         solution=topological_order,

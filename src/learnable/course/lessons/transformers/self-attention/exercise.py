@@ -456,7 +456,7 @@ EXERCISES = (
             """,
         stub=attend_stub,
         solution=attend,
-        why="Scores, mask, softmax, mean: in this order. exp(-inf) is exactly 0, so what is hidden is neither heard nor counted in the sum below the fraction. torch's softmax subtracts each row's largest score first, which changes nothing but keeps exp from overflowing.",
+        why="Scores, mask, softmax, mean: in this order. exp(-inf) is exactly 0, so what is hidden is neither heard nor counted in the denominator. torch's softmax subtracts each row's largest score first, which changes nothing but keeps exp from overflowing.",
         hints=(
             "Which shape must the scores have, and which two axes of `key` have to change places for that?",
             "Divide by the root of the queries' last axis. Hidden scores must become a number whose exp is 0. Each query's weights, along the keys, sum to one.",
