@@ -1,6 +1,7 @@
 """Exercises read without running them, the learner's file, and every lesson's exercises: right passes, wrong is caught."""
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -164,6 +165,23 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     file.mkdir()
     with pytest.raises(WorldError, match="cannot be read"):
         course.text_of(file)
+
+
+def test_a_file_of_another_system_is_read_and_an_endless_one_is_not(tmp_path: Path, home: Path) -> None:
+    exercises = folder(tmp_path)
+    file, _ = course.opened(exercises)
+    file.write_bytes(b"\xef\xbb\xbfx = 1\r\ny = 2\r\n")
+    assert course.text_of(file) == "x = 1\ny = 2\n"
+    seen = course.save(exercises, "x = 1\r\n", course.hash_of(course.text_of(file)))
+    assert seen == course.hash_of(course.text_of(file)), "the next save is no conflict"
+    file.write_bytes(b"#" * 1_000_001)
+    with pytest.raises(WorldError, match="more than 1,000,000 bytes"):
+        course.text_of(file)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for endless in (Path("/dev/zero"), pipe):
+        with pytest.raises(WorldError, match="expected a file of Python"):
+            course.text_of(endless)
 
 
 def test_what_was_done_is_remembered_and_a_damaged_record_is_no_harm(tmp_path: Path, home: Path) -> None:

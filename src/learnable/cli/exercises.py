@@ -7,7 +7,7 @@ from typing import Any
 
 from learnable.cli.show import ACCENT, console, emit, note, say, table
 from learnable.course import exercises as course
-from learnable.errors import CallError, WorldError
+from learnable.errors import LearnableError
 from learnable.home import home
 
 
@@ -81,7 +81,7 @@ def _watch(grader: Any, exercises: course.Exercises, names: Sequence[str], file:
             verdict = grader.check(exercises, text, names)
             if own:
                 course.note_verdict(exercises, verdict, home())
-        except WorldError as error:  # between two saves, or broken for now
+        except LearnableError as error:  # between two saves, or broken for now
             note(str(error))
             return
         if not json and sys.stdout.isatty():

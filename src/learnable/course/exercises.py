@@ -22,6 +22,7 @@ from learnable.home import exercises_folder
 
 PACKAGE = Path(__file__).resolve().parents[1]
 WRITTEN = "it is written"  # the check that an untouched stub fails: no attempt yet
+LARGEST = 1_000_000  # bytes of a learner's file
 WIDTH = 76  # of the task's words in the learner's file
 
 
@@ -341,14 +342,31 @@ def text_of(file: Path) -> str:
     """The text of a learner's file.
 
     Raises:
-        WorldError: it cannot be read, or it is no text.
+        WorldError: it cannot be read, it is no text, or there is too much of it.
     """
     try:
-        return file.read_text(encoding="utf-8")
+        if file.exists() and not file.is_file():  # a pipe or a device may never end
+            raise WorldError(f"{file} cannot be read: expected a file of Python, came a folder or a device")
+        with file.open("rb") as reading:
+            data = reading.read(LARGEST + 1)
+        if len(data) > LARGEST:
+            raise WorldError(
+                f"{file} has more than {LARGEST:,} bytes; expected a file of exercises, which has some thousands"
+            )
+        return tidy(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise WorldError(f"{file} is no text in UTF-8 (byte {error.start}); save it as UTF-8") from error
     except OSError as error:
         raise WorldError(f"{file} cannot be read: {error.strerror or error}") from error
+
+
+def tidy(text: str) -> str:
+    r"""The text without what editors of other systems add: a mark in front, a carriage return at each line's end.
+
+    >>> tidy("\ufeffx = 1\r\n")
+    'x = 1\n'
+    """
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def hash_of(text: str) -> str:
@@ -365,7 +383,7 @@ def save(exercises: Exercises, text: str, seen: str) -> str:
     Raises:
         Conflict: the file is another by now, changed in an editor say. Nothing is written.
     """
-    file = file_of(exercises.stem)
+    file, text = file_of(exercises.stem), tidy(text)
     if file.exists() and hash_of(old := text_of(file)) not in (seen, hash_of(text)):
         raise Conflict(f"{file.name} was changed elsewhere since it was read ({len(old.splitlines())} lines now); "
                        "choose one of the two versions")  # fmt: skip

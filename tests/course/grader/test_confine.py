@@ -31,7 +31,8 @@ def test_solutions_are_not_among_what_may_be_read() -> None:
 def test_the_hook_alone_names_what_was_tried(tmp_path: Path) -> None:
     for code, name in (("open('/etc/passwd')", "files"), ("import os; os.fork()", "processes"),
                        ("import socket; socket.socket()", "network"), ("import os; os.kill(1, 0)", "processes"),
-                       ("import os; os.listdir('/')", "files"), ("open('x', 'w')", "files")):  # fmt: skip
+                       ("import os; os.listdir('/')", "files"), ("open('x', 'w')", "files"), ("import os; os.utime('x')", "files"),
+                       ("import os; os.setxattr('x', 'user.x', b'')", "files"), ("import os; os.mkdir('x')", "files")):  # fmt: skip
         hooked = (
             f"c._hook(here, c.readable())\ntry: exec({code!r})\nexcept c.Forbidden as error: print(error.what, c.tried)"
         )
@@ -41,8 +42,29 @@ def test_the_hook_alone_names_what_was_tried(tmp_path: Path) -> None:
 @linux
 def test_what_is_not_offered_is_said(tmp_path: Path) -> None:
     """Without the kernel's means all three are named as not held back."""
-    assert tried("c._landlock = lambda *a: False; c._no_processes = lambda: False; print(sorted(c.confine(here)))", tmp_path) == \
+    assert tried("c._landlock = lambda *a: False; c._seccomp = lambda: False; print(sorted(c.confine(here)))", tmp_path) == \
         "['files', 'network', 'processes']"  # fmt: skip
+
+
+@linux
+def test_without_seccomp_the_modes_of_files_are_not_held_back(tmp_path: Path) -> None:
+    assert tried("c._seccomp = lambda: False; print('files' in c.confine(here))", tmp_path) == "True"
+
+
+def test_every_copy_of_the_lessons_is_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in ("first", "second/python3.11/site-packages"):
+        (tmp_path / place / "learnable" / "course" / "lessons").mkdir(parents=True)
+        (tmp_path / place / "learnable" / "course" / "cards").mkdir()
+        monkeypatch.syspath_prepend(str(tmp_path / place.split("/")[0]))
+    may_read = [
+        str(place.relative_to(tmp_path))
+        for place, rights in readable.__wrapped__()
+        if rights & 4 and tmp_path in place.parents
+    ]
+    assert sorted(may_read) == [
+        "first/learnable/course/cards",
+        "second/python3.11/site-packages/learnable/course/cards",
+    ]
 
 
 @linux

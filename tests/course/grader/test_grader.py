@@ -1,18 +1,20 @@
 """The grader as a whole: right and wrong answers, errors that teach, and code that means no good."""
 
 import os
+import platform
 import re
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from course.demo_exercise import folder
+from learnable.course import exercises as course
 from learnable.course.exercises import Exercises
 from learnable.course.grader.explain import ANSWERS, READS, RUNS, STAYS, WRITTEN
 from learnable.course.grader.grader import Grader
@@ -179,6 +181,13 @@ ATTACKS = {
     "read": ("open('/etc/passwd').read()", "file"),
     "write": ("open('/' + 'tmp/learnable-was-here', 'w').write('x')", "file"),
     "lessons": ("import glob; open(glob.glob('/')[0] + 'etc/hostname')", "file"),
+    "mode": ("os.chmod(os.__file__, 0o777)", "file"),
+    "owner": ("os.chown(os.__file__, 0, 0)", "file"),
+    "times": ("os.utime(os.__file__)", "file"),
+    "times of what is open": ("os.utime(os.open(os.__file__, 0))", "file"),
+    "attribute": ("os.setxattr(os.__file__, 'user.x', b'1')", "file"),
+    "no attribute": ("os.removexattr(os.__file__, 'user.x')", "file"),
+    "many files": ("for n in range(10**6): open(str(n), 'w').close()", "file"),
     "remove": (f"import shutil; shutil.rmtree({str(Path(__file__).parent)!r})", "file"),
 }
 
@@ -204,13 +213,43 @@ libc = ctypes.CDLL(None, use_errno=True)
                                   "libc.kill(1, 9) == -1", "libc.kill(PARENT, 9) == -1", "libc.ptrace(16, PARENT, 0, 0) == -1",
                                   "libc.open(b'LESSON', 0) == -1", "libc.execv(b'/bin/true', None) == -1",
                                   "libc.open(b'/proc/PARENT/environ', 0) == -1", "libc.unlink(b'LESSON') == -1",
-                                  "libc.mkdir(b'/var/learnable-raw', 511) == -1", "libc.setsid() == -1"])  # fmt: skip
+                                  "libc.mkdir(b'/var/learnable-raw', 511) == -1", "libc.setsid() == -1",
+                                  "libc.open(b'mine.txt', 0o102, 0o600) == -1", "libc.mkdir(b'mine', 511) == -1",
+                                  "libc.symlink(b'a', b'b') == -1", "libc.memfd_create(b'x', 0) == -1",
+                                  "libc.chmod(PYTHON, 0o777) == -1", "libc.fchmod(MINE, 0o777) == -1",
+                                  "libc.fchmodat(-100, PYTHON, 0o777, 0) == -1",
+                                  "libc.syscall(452, -100, PYTHON, 0o777, 0) == -1 and ctypes.get_errno() == 1",
+                                  "libc.chown(PYTHON, 0, 0) == -1", "libc.lchown(PYTHON, 0, 0) == -1", "libc.fchown(MINE, 0, 0) == -1",
+                                  "libc.fchownat(-100, PYTHON, 0, 0, 0) == -1",
+                                  "libc.utimensat(-100, PYTHON, None, 0) == -1", "libc.utimes(PYTHON, None) == -1",
+                                  "libc.utime(PYTHON, None) == -1",
+                                  "libc.futimens(MINE, None) == -1", "libc.futimesat(-100, PYTHON, None) == -1",
+                                  "libc.setxattr(PYTHON, b'user.x', b'1', 1, 0) == -1 and ctypes.get_errno() == 1",
+                                  "libc.lsetxattr(PYTHON, b'user.x', b'1', 1, 0) == -1 and ctypes.get_errno() == 1",
+                                  "libc.fsetxattr(MINE, b'user.x', b'1', 1, 0) == -1 and ctypes.get_errno() == 1",
+                                  "libc.removexattr(PYTHON, b'user.x') == -1 and ctypes.get_errno() == 1",
+                                  "libc.fremovexattr(MINE, b'user.x') == -1 and ctypes.get_errno() == 1",
+                                  "libc.ioctl(MINE, 0x40086602, b'\\0' * 8) == -1 and ctypes.get_errno() == 1",
+                                  "libc.shmget(0, 4096, 0o1600) == -1", "libc.msgget(0, 0o1600) == -1", "libc.semget(0, 1, 0o1600) == -1",
+                                  "libc.mq_open(b'/learnable-raw', 0o102, 0o600, None) == -1",
+                                  "libc.syscall(241, b'x') == -1 and ctypes.get_errno() == 1",
+                                  "libc.setpriority(0, PARENT, 19) == -1", "libc.setpriority(0, 0, 19) == -1",
+                                  "libc.sched_setaffinity(PARENT, 128, b'\\1' * 128) == -1",
+                                  "libc.sched_setscheduler(PARENT, 3, b'\\0' * 4) == -1",
+                                  "libc.sched_setscheduler(0, 3, b'\\0' * 4) == -1",
+                                  "libc.syscall(314, PARENT, b'\\0' * 48, 0) == -1 and ctypes.get_errno() == 1",
+                                  "libc.syscall(251, 1, PARENT, 0) == -1", "libc.prlimit(PARENT, 7, None, b'\\0' * 16) == -1",
+                                  "libc.prctl(1, 0, 0, 0, 0) == -1", "libc.prctl(36, 1, 0, 0, 0) == -1", "libc.prctl(4, 1, 0, 0, 0) == -1",
+                                  "libc.fcntl(1, 8, PARENT) == -1", "libc.fcntl(1, 10, 9) == -1"])  # fmt: skip
 def test_the_kernel_holds_back_what_goes_around_python(grader: Grader, demo: Exercises, call: str) -> None:
     """No audit event is raised here: what holds is Landlock and seccomp."""
     loose = grader.check(demo, demo.text({}), ["attend"])["not_held_back"]
     if loose:
         pytest.skip(f"this kernel does not offer: {', '.join(loose)}")
+    if "libc.syscall" in call and platform.machine() != "x86_64":
+        pytest.skip("numbers of x86-64")
     expression = call.replace("PARENT", str(os.getpid())).replace("LESSON", str(demo.folder / "exercise.py"))
+    expression = expression.replace("PYTHON", "os.__file__.encode()").replace("MINE", "os.open(os.__file__, 0)")
     held = attempt(grader, demo, RAW + f"assert {expression}, 'not held'\nreturn RIGHT")
     assert held["passed"], failed(held)
 
@@ -273,7 +312,7 @@ def test_attacks_while_the_file_is_read_are_failures_too(grader: Grader, demo: E
 
 @linux
 def test_nothing_is_left_behind(grader: Grader, demo: Exercises) -> None:
-    attempt(grader, demo, "open('mine.txt', 'w').write('x'); os.mkdir('d')\nreturn RIGHT")
+    attempt(grader, demo, "return RIGHT")
     attempt(grader, demo, "while True: pass")
     until = time.monotonic() + 5
     import psutil
@@ -308,3 +347,110 @@ def test_checks_run_side_by_side(grader: Grader, demo: Exercises) -> None:
     for thread in threads:
         thread.join()
     assert sorted(verdicts) == [False] * 3 + [True] * 3
+
+
+@linux
+def test_an_examiner_that_was_killed_is_not_asked_again_and_leaves_nothing(
+    demo: Exercises, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As its alarm would kill it: the pupil goes with it, the folders too, and the zygote stays."""
+    import psutil
+
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with Grader() as grader:
+        assert attempt(grader, demo, "return RIGHT")["passed"]
+        assert grader._zygote is not None
+        zygote = psutil.Process(grader._zygote.pid)
+        errors: list[str] = []
+
+        def check() -> None:
+            try:
+                attempt(grader, demo, "time.sleep(60)")
+            except WorldError as error:
+                errors.append(str(error))
+
+        def until(true: Callable[[], bool]) -> bool:
+            end = time.monotonic() + 20
+            while not true() and time.monotonic() < end:
+                time.sleep(0.02)
+            return true()
+
+        assert until(lambda: not zygote.children())
+        thread = threading.Thread(target=check)
+        thread.start()
+        assert until(lambda: len(zygote.children(recursive=True)) == 2 and any(tmp_path.glob("learnable-*/*")))
+        zygote.children()[0].kill()
+        thread.join()
+        assert errors and "ended" in errors[0]
+        assert until(lambda: not zygote.children() and not list(tmp_path.glob("learnable-*"))), (
+            "swept, and not begun again"
+        )
+        assert grader._zygote.pid == zygote.pid
+
+        assert until(lambda: not zygote.children())
+        thread = threading.Thread(target=check)
+        thread.start()
+        assert until(lambda: len(zygote.children(recursive=True)) == 2 and any(tmp_path.glob("learnable-*/*")))
+        family = zygote.children(recursive=True)
+        grader.close()
+        thread.join()
+    assert until(lambda: not any(process.is_running() for process in family))
+    assert list(tmp_path.glob("learnable-*")) == []
+
+
+@linux
+def test_a_check_that_takes_too_long_is_not_tried_again(demo: Exercises, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def late(request: object) -> None:
+        asked.append(request)
+        raise TimeoutError
+
+    with Grader() as grader:
+        monkeypatch.setattr(grader, "_ask", late)
+        with pytest.raises(WorldError, match="took longer than 120 s"):
+            grader.check(demo, "")
+    assert len(asked) == 1
+
+
+def test_half_a_surrogate_pair_is_no_harm(grader: Grader, demo: Exercises) -> None:
+    verdict = attempt(grader, demo, "os.write(1, b'\\xff'); print('\\udfff')\nraise ValueError('half \\ud800')")
+    assert "half ?" in failed(verdict)["message"]
+    assert str(verdict).encode()
+
+
+@linux
+@pytest.mark.parametrize("stem", course.stems())
+def test_right_answers_in_double_precision_pass(grader: Grader, stem: str) -> None:
+    exercises = course.find(stem)
+    double = "".join(f"""
+def {part.name}(*arguments, right={part.name}, **keywords):
+    result = right(*arguments, **keywords)
+    many = isinstance(result, tuple)
+    results = [x.double() if isinstance(x, torch.Tensor) and x.is_floating_point() else x for x in (result if many else [result])]
+    return tuple(results) if many else results[0]
+""" for part in exercises.parts)  # fmt: skip
+    verdict = grader.check(exercises, f"{exercises.text({})}\nimport torch\n{double}")
+    assert verdict["passed"], failed(verdict)
+
+
+@pytest.mark.parametrize("kind", ["np.int64", "np.int32", "np.array", "torch.tensor"])
+def test_a_whole_number_is_a_whole_number(grader: Grader, kind: str) -> None:
+    lenet = course.find("lenet")
+    other = f"def output_size(*a, right=output_size, **k): return {kind}(right(*a, **k))"
+    verdict = grader.check(lenet, f"{lenet.text({})}\nimport numpy as np, torch\n{other}", ["output_size"])
+    assert verdict["passed"], failed(verdict)
+
+
+def test_none_is_told_from_what_a_check_made_of_an_answer(grader: Grader, demo: Exercises) -> None:
+    autodiff = course.find("autodiff")
+    other = "def unbroadcast(*a, right=unbroadcast, **k): return torch.from_numpy(right(*a, **k))"
+    verdict = grader.check(autodiff, f"{autodiff.text({})}\nimport torch\n{other}", ["unbroadcast"])
+    assert "expected a NumPy array, came a torch tensor" in failed(verdict)["message"]
+    message = failed(attempt(grader, demo, "return (RIGHT).detach()"))["message"]
+    assert "no slope arrives" in message and "return" not in message
+
+
+def test_files_of_other_systems_are_read(grader: Grader, demo: Exercises) -> None:
+    text = "\ufeff" + demo.text({}).replace("\n", "\r\n")
+    assert grader.check(demo, text)["passed"]

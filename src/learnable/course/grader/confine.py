@@ -243,7 +243,14 @@ SELF = {  # only to this process: the first argument is its number, or 0
 PRCTL, FCNTL, IOCTL = (157, 167), (72, 25), (16, 29)
 NOT_BY_PRCTL = (1, 4, 36)  # PR_SET_PDEATHSIG, which ends it with its parent; PR_SET_DUMPABLE; PR_SET_CHILD_SUBREAPER
 NOT_BY_FCNTL = (8, 10, 15)  # F_SETOWN, F_SETSIG, F_SETOWN_EX: the system would send signals on its behalf
-ONLY_BY_IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # is it a terminal, how wide, how much; closing, waiting
+ONLY_BY_IOCTL = (
+    0x5401,
+    0x5413,
+    0x541B,
+    0x5421,
+    0x5450,
+    0x5451,
+)  # is it a terminal, how wide, how much; closing, waiting
 
 
 def _seccomp() -> bool:

@@ -6,6 +6,7 @@ must compute the right answers.
 """
 
 import contextlib
+import copy
 import importlib.util
 import os
 import random
@@ -22,7 +23,7 @@ from learnable.course.exercise import Check, Exercise
 from learnable.course.grader import explain
 from learnable.course.grader.compare import RETURN, difference, family
 from learnable.course.grader.confine import BUSY, FILE, TOTAL, WALL, new_folder, remove
-from learnable.course.grader.wire import Line, Unreadable, a_kind, pack, visible
+from learnable.course.grader.wire import PLAIN, Line, Unreadable, a_kind, pack, visible
 
 OUTPUT = 20_000  # bytes of what the learner's code prints that are shown
 MARGIN = 1.5  # seconds: the learner's process notices first, if it can
@@ -181,9 +182,7 @@ class Learner:
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         """Call it. What comes back is a copy: its own tensors stay where they are."""
-        import copy
-
-        before = copy.deepcopy((visible(list(arguments)), visible(keywords)))
+        before = _kept((visible(list(arguments)), visible(keywords)))
         self._last, self._sloped = (arguments, keywords, "nothing"), False
         answer = self._pupil.ask({"call": self.__name__, "arguments": list(arguments), "keywords": keywords})
         self.attached = answer.get("attached") is True
@@ -238,6 +237,8 @@ def _as_asked(result: Any, given: Sequence[Any]) -> Any:
     plain = all(isinstance(item, bool | int | float | str | None) for item in given)
 
     def fitted(value: Any) -> Any:
+        if type(value) in PLAIN:
+            return value
         if isinstance(value, np.integer | np.bool_):
             return value.item()
         if plain and isinstance(value, torch.Tensor | np.ndarray | np.generic) and value.ndim == 0:
@@ -246,8 +247,8 @@ def _as_asked(result: Any, given: Sequence[Any]) -> Any:
             return value.to(kind) if kind is not None and value.is_floating_point() else value
         if type(value) is dict:
             return {key: fitted(item) for key, item in value.items()}
-        if type(value) in (tuple, list) and any(not isinstance(item, str | int | float) for item in value):
-            return type(value)(fitted(item) for item in value)
+        if type(value) in (tuple, list):
+            return type(value)([item if type(item) in PLAIN else fitted(item) for item in value])
         return value
 
     return fitted(result)
@@ -264,7 +265,7 @@ def _tensors(value: Any) -> Iterator[Any]:
         yield from _tensors(list(value.values()))
     elif isinstance(value, tuple | list):
         for item in value:
-            if not isinstance(item, str | int | float):
+            if type(item) not in PLAIN:
                 yield from _tensors(item)
 
 
@@ -277,9 +278,31 @@ def _changed(before: Any, after: Any) -> tuple[int | str, ...]:
     return tuple(place for place, (was, now) in pairs if _differ(was, now))
 
 
+def _kept(value: Any) -> Any:
+    """A copy of what `visible` gives, quick where there is much of it that cannot change."""
+    if type(value) in PLAIN:
+        return value
+    if type(value) in (list, tuple):
+        return type(value)([item if type(item) in PLAIN else _kept(item) for item in value])
+    if type(value) is dict:
+        return {key: _kept(item) for key, item in value.items()}
+    return copy.deepcopy(value)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Whether plain data is the same; of anything else it is not known."""
+    if type(one) is not type(other):
+        return False
+    if type(one) in PLAIN:
+        return bool(one == other)
+    if type(one) in (list, tuple):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    return type(one) is dict and one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+
+
 def _differ(was: Any, now: Any) -> bool:
     try:
-        return bool(difference(now, was, 0.0))
+        return not _equal(was, now) and bool(difference(now, was, 0.0))
     except Exception:  # what comes from over there may be anything
         return True
 
@@ -365,7 +388,9 @@ def _true(message: str, exercise: Exercise, learner: Learner) -> str:
     if not message.endswith(RETURN) or learner._last is None or learner._last[2] is None:
         return message
     if learner._sloped:
-        return message.removesuffix(RETURN) + ": no slope arrives there (.detach(), .item(), no_grad or NumPy on the way?)"
+        return (
+            message.removesuffix(RETURN) + ": no slope arrives there (.detach(), .item(), no_grad or NumPy on the way?)"
+        )
     arguments, keywords, came = learner._last
     try:
         expected = exercise.solution(*arguments, **keywords)

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from learnable.course.exercises import Exercises
+from learnable.course.exercises import Exercises, tidy
 from learnable.course.grader.zygote import FORKS, IMPORTS, TOGETHER, command, environment
 from learnable.errors import CallError, WorldError
 
@@ -70,7 +70,7 @@ class Grader:
             CallError: no such part, or the file is too long.
             WorldError: the checking process cannot be started, or broke down.
         """
-        text = text.removeprefix("\ufeff")  # what some editors put in front, and Python's compiler does not take
+        text = tidy(text)
         if len(text) > TEXT:
             raise CallError(f"expected at most {TEXT:,} characters, came {len(text):,}")
         wanted = [exercises.part(name).name for name in names] or [part.name for part in exercises.parts]

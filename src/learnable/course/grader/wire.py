@@ -20,6 +20,8 @@ from typing import Any
 LIMIT = 64_000_000  # bytes of a message: far more than an exercise needs, and less than harms
 PIECE = 1 << 12  # bytes that are written at once: a write of more may wait, however ready the line is
 DEPTH = 50  # of lists in lists
+PLAIN = frozenset({type(None), bool, int, float, str})  # what JSON has too
+LISTS: dict[str, Callable[[list], Any]] = {"tuple": tuple, "list": list, "set": set, "frozenset": frozenset}
 
 
 class Unreadable(ValueError):
@@ -52,10 +54,12 @@ class Line:
         """
         view = memoryview(len(data).to_bytes(8, "little") + data)
         while view:
-            if until is not None and os.name != "nt":
-                if not select.select([], [self.writing], [], max(0.0, until - time.monotonic()))[1]:
-                    raise TimeoutError
-            view = view[os.write(self.writing, view[:PIECE]) :]
+            if until is None or os.name == "nt":
+                view = view[os.write(self.writing, view) :]
+            elif select.select([], [self.writing], [], max(0.0, until - time.monotonic()))[1]:
+                view = view[os.write(self.writing, view[:PIECE]) :]
+            else:
+                raise TimeoutError
 
     def receive(self, until: float | None = None, trusted: bool = False, given: Callable[[], dict] = dict) -> Any:
         """The next value.
@@ -131,17 +135,23 @@ def unpack(data: bytes, trusted: bool = False, given: Callable[[], dict] = dict)
 
 
 def _tree(value: Any, tensors: dict[str, Any], depth: int) -> Any:
+    kind = type(value)
+    if kind in PLAIN:
+        return value
+    if depth < 0:
+        raise Unsendable(value)
+    if kind in (list, tuple):  # looked at first, and into, without a call for each number: there may be thousands
+        return {kind.__name__: [item if type(item) in PLAIN else _tree(item, tensors, depth - 1) for item in value]}
+    return _rare(value, tensors, depth)
+
+
+def _rare(value: Any, tensors: dict[str, Any], depth: int) -> Any:
     import numpy as np
     import torch
 
     def below(item: Any) -> Any:
         return _tree(item, tensors, depth - 1)
 
-    if depth < 0:
-        raise Unsendable(value)
-    kind = type(value)
-    if value is None or kind in (bool, str, int, float):
-        return value
     if isinstance(value, torch.Tensor):
         plain = value.detach()
         if plain.is_complex() or plain.layout is not torch.strided or plain.device.type != "cpu":
@@ -184,12 +194,15 @@ def _store(tensor: Any, tensors: dict[str, Any]) -> str:
 
 def _value(tree: Any, tensors: Mapping[str, Any], trusted: bool, given: Callable[[], dict]) -> Any:
     def below(item: Any) -> Any:
-        return _value(item, tensors, trusted, given)
+        return item if type(item) in PLAIN else _value(item, tensors, trusted, given)
 
     if not isinstance(tree, dict):
         if isinstance(tree, list):
             raise Unreadable("a list without its kind")
         return tree
+    for name, kind in LISTS.items():
+        if name in tree:
+            return kind([below(item) for item in tree[name]])
     if "tensor" in tree:
         from torch import nn
 
@@ -211,9 +224,6 @@ def _value(tree: Any, tensors: Mapping[str, Any], trusted: bool, given: Callable
         return {below(key): below(item) for key, item in tree["dict"]}
     if "range" in tree:
         return range(*map(int, tree["range"]))
-    for kind in (tuple, list, set, frozenset):
-        if kind.__name__ in tree:
-            return kind(below(item) for item in tree[kind.__name__])
     if trusted and "module" in tree:
         module = _built(tree["module"])
         module.load_state_dict(below(tree["state"]))
@@ -281,12 +291,14 @@ def attached(value: Any) -> bool:
     if isinstance(value, dict):
         return any(attached(item) for item in value.values())
     if isinstance(value, tuple | list):
-        return any(attached(item) for item in value)
+        return any(type(item) not in PLAIN and attached(item) for item in value)
     return bool(getattr(value, "requires_grad", False))
 
 
 def visible(value: Any) -> Any:
     """What can be seen of a value from outside, to be compared with what it was: of a module its weights, of a function nothing."""
+    if type(value) in PLAIN:
+        return value
     if hasattr(value, "state_dict"):
         return dict(value.state_dict())
     if isinstance(value, dict):

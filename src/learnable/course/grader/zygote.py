@@ -112,7 +112,9 @@ def zygote() -> None:
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
                 last_will()
                 adopt()
-                tempfile.tempdir = str(folder)  # whatever becomes of this process, its folders are in one that is removed
+                tempfile.tempdir = str(
+                    folder
+                )  # whatever becomes of this process, its folders are in one that is removed
                 answer(handles[0], handles[0], fork_pupil)
             finally:
                 os._exit(0)
