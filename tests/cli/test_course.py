@@ -49,7 +49,7 @@ def test_an_unknown_topic_is_said(learnable):
 
 def test_a_notebook_is_written_and_not_twice(learnable, tmp_path):
     out = tmp_path / "lenet.ipynb"
-    assert learnable("notebook", "lenet", "--out", out, "--json").json() == [{"path": str(out)}]
+    assert learnable("notebook", "lenet", "--out", out, "--json").json == [{"path": str(out)}]
     assert json.loads(out.read_text(encoding="utf-8"))["nbformat"] == 4
     said = learnable("notebook", "lenet", "--out", out)
     assert said.code == 1 and "--overwrite" in said.error

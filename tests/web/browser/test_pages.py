@@ -209,6 +209,7 @@ def test_help_and_colors(page: Any) -> None:
     papers = set()
     for _ in range(3):
         page.click("button.colors")
+        page.wait_for_timeout(500)  # colors may fade
         papers.add(page.evaluate("getComputedStyle(document.documentElement).backgroundColor"))
     assert len(papers) == 2, "light and dark are two colors, and the system's own is one of them"
 
