@@ -1,6 +1,7 @@
 """`exercise`, `check`, `hint`, `solution`: write, be told what is wrong and why, be helped, and compare."""
 
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,14 @@ def _show(exercises: course.Exercises, verdict: Mapping[str, Any], file: Path, j
     out = console()
     shown: set[str] = set()
     opened = False
+    counts = Counter(row["exercise"] for row in verdict["checks"])
+    wrong = {row["exercise"] for row in verdict["checks"] if not row["passed"]}
     for row in verdict["checks"]:
+        if row["exercise"] and row["exercise"] not in wrong and wrong:  # done: one line, so that the rest is found
+            if row["exercise"] not in shown:
+                shown.add(row["exercise"])
+                out.print(f"[green]✓[/] {row['exercise']}  [dim]all {counts[row['exercise']]} checks[/]")
+            continue
         if row["exercise"] not in shown:
             shown.add(row["exercise"])
             title = exercises.part(row["exercise"]).title if row["exercise"] else file.name
