@@ -350,7 +350,7 @@ def views(facts: Mapping[str, Any]) -> list[View]:
         )]  # fmt: skip
         if facts["wrong"]:
             found.append(Images(
-                title="Most surely wrong", summary="The wrong answers of which the model is surest, with the truth.",
+                title="Wrong with most confidence", summary="The wrong answers of which the model is surest, with the truth.",
                 items=[_picture(item) for item in facts["wrong"]], scale="ink", low=0, high=255,
             ))  # fmt: skip
         return found
