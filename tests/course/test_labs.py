@@ -204,7 +204,7 @@ LABS = [(stem, name) for stem in labs.with_labs() for name in labs.labs(stem)]
 
 
 def test_every_standing_topic_with_a_lab_file_is_covered():
-    files = {path.parent.name for path in labs.lesson_folder("lenet").parents[1].rglob("lab.py")}
+    files = {path.parent.name for path in labs.lesson.folder("lenet").parents[1].rglob("lab.py")}
     assert files == {stem for stem, _ in LABS}
     assert files <= {topic.stem for topic in catalog.topics() if topic.stands}
 

@@ -7,6 +7,7 @@ from filelock import FileLock
 
 from learnable.errors import CallError, WorldError
 from learnable.runs import training
+from learnable.runs.lock import busy
 from learnable.runs.run import Run
 from learnable.train.batches import stream
 from learnable.web import runfiles
@@ -33,8 +34,8 @@ def test_running_is_who_holds_the_lock(run):
     run.update(status="running")
     assert runfiles.status(run.folder) == Run(run.folder).status == "interrupted"
     with FileLock(run.folder / ".lock"):
-        assert runfiles.busy(run.folder) and runfiles.status(run.folder) == "running"
-    assert not runfiles.busy(run.folder)
+        assert busy(run.folder) and runfiles.status(run.folder) == "running"
+    assert not busy(run.folder)
 
 
 def test_a_torn_record_is_read_from_the_newest_checkpoint(run):

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from learnable import catalog
+from learnable.course import lesson
 from learnable.errors import LearnableError, WorldError, unknown
 from learnable.files import write_json, write_text
 from learnable.home import exercises_folder
 
-PACKAGE = Path(__file__).resolve().parents[1]
 WRITTEN = "it is written"  # the check that an untouched stub fails: no attempt yet
 LARGEST = 1_000_000  # bytes of a learner's file
 WIDTH = 76  # of the task's words in the learner's file
@@ -113,7 +113,7 @@ class Exercises:
 
 def stems() -> list[str]:
     """The topics that have exercises."""
-    return [topic.stem for topic in catalog.topics() if (PACKAGE / topic.lesson / "exercise.py").is_file()]
+    return [topic.stem for topic in catalog.topics() if (lesson.folder(topic.stem) / "exercise.py").is_file()]
 
 
 def find(stem: str, folder: Path | None = None) -> Exercises:
@@ -128,7 +128,7 @@ def find(stem: str, folder: Path | None = None) -> Exercises:
     """
     if folder is None:
         topic = catalog.find(stem)
-        folder, title = PACKAGE / topic.lesson, topic.title
+        folder, title = lesson.folder(stem), topic.title
         if not (folder / "exercise.py").is_file():
             raise unknown("topic with exercises", stem, stems())
     else:

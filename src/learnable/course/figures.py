@@ -9,9 +9,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from learnable.course.page import folder
+from learnable.course.lesson import folder, load
 from learnable.course.views import View, plain
 from learnable.errors import CallError, unknown
 from learnable.files import write_text
@@ -33,18 +32,6 @@ def figures(lesson: Path) -> dict[str, Callable[[], Figure]]:
         return {}
     found: dict[str, Callable[[], Figure]] = load(file).FIGURES
     return found
-
-
-def load(file: Path) -> Any:
-    """A lesson's Python file as a module; its folder may have a hyphen in its name, which `import` cannot say."""
-    import importlib.util
-
-    words = "_".join([*file.parts[-3:-1], file.stem]).replace("-", "_")
-    spec = importlib.util.spec_from_file_location(f"learnable_lesson_{words}", file)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def draw(stem: str, names: Sequence[str] = ()) -> list[Path]:

@@ -5,18 +5,16 @@ in a process of its own (`learnable.course.worker`), in a test, or while the sta
 """
 
 import gzip
-import importlib.util
 import inspect
 import itertools
 import json
 import math
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from learnable import catalog
+from learnable.course import lesson
 from learnable.course.lab import Knobs, Lab, Progress
 from learnable.course.views import Heatmap, Text, View
 from learnable.errors import CallError, LearnableError, WorldError, unknown
@@ -29,18 +27,9 @@ DATA = frozenset({"values", "y", "dy", "pixels", "path"})  # where a view keeps 
 _read: dict[Path, tuple[int, dict[str, Lab]]] = {}  # file -> when it was written, what it holds
 
 
-def lesson_folder(stem: str) -> Path:
-    """Where the lesson of a topic lies.
-
-    Raises:
-        CallError: no such topic.
-    """
-    return Path(str(files("learnable").joinpath(catalog.find(stem).lesson)))
-
-
 def with_labs() -> tuple[str, ...]:
     """The stems of all lessons that have a `lab.py`, in the order of the course."""
-    return tuple(topic.stem for topic in catalog.topics() if (lesson_folder(topic.stem) / "lab.py").exists())
+    return tuple(topic.stem for topic in catalog.topics() if (lesson.folder(topic.stem) / "lab.py").exists())
 
 
 def labs(stem: str, folder: Path | None = None) -> dict[str, Lab]:
@@ -53,7 +42,7 @@ def labs(stem: str, folder: Path | None = None) -> dict[str, Lab]:
         CallError: no such topic.
         WorldError: `lab.py` cannot be run, or does not define LABS.
     """
-    return labs_in(folder or lesson_folder(stem))
+    return labs_in(folder or lesson.folder(stem))
 
 
 def labs_in(folder: Path) -> dict[str, Lab]:
@@ -85,13 +74,8 @@ def find(stem: str, name: str, folder: Path | None = None) -> Lab:
 
 
 def _load(file: Path) -> dict[str, Lab]:
-    # By path: the folders of lessons are hyphenated, so no import statement can name them.
-    spec = importlib.util.spec_from_file_location(f"lab of {file.parent}", file)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where a dataclass of the file looks up its annotations
     try:
-        spec.loader.exec_module(module)
+        module = lesson.load(file)
     except Exception as error:
         raise WorldError(f"{file} cannot be run: {sentence(error)}") from error
     found = getattr(module, "LABS", None)

@@ -20,7 +20,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +35,10 @@ from pygments.util import ClassNotFound
 from learnable import catalog
 from learnable.course import quoting
 from learnable.course import source as sources
+from learnable.course.lesson import folder
 from learnable.errors import CallError
 
 LEAVES = ("source", "lab", "run", "result", "figure", "exercise", "cards", "resources")
-PACKAGE = Path(str(files("learnable")))
 LONG = 60  # lines of source that are shown before the rest is folded
 
 
@@ -64,11 +63,6 @@ class Page:
     panels: list[str] = field(default_factory=list)  # "lab:draw", "exercise", ...
     reads: list[Path] = field(default_factory=list)  # the files that it was made of
     words: int = 0
-
-
-def folder(stem: str) -> Path:
-    """Where the lesson of a topic lies, whether or not it has been written."""
-    return PACKAGE / catalog.find(stem).lesson
 
 
 def has_lesson(stem: str) -> bool:

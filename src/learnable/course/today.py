@@ -16,6 +16,7 @@ from learnable.course import cards
 from learnable.course import page as pages
 from learnable.course.progress import Progress
 from learnable.errors import CallError, unknown
+from learnable.runs.lock import busy
 
 PATH = "whole-course"  # until another one is chosen: it has every topic
 MINUTES = 30
@@ -280,23 +281,10 @@ def runs(home: Path) -> list[dict[str, Any]]:
             recipe, when = file.parent.parent.name, file.parent.name
             metric, value = next(iter((record.get("metrics") or {}).items()), (None, None))
             status = str(record["status"])
-            if status == "running" and not _busy(file.parent):
+            if status == "running" and not busy(file.parent):
                 status = "interrupted"
             found.append({
                 "name": f"{recipe}/{when}", "recipe": recipe, "when": when, "status": status, "metric": metric, "value": value,
                 "seconds": record.get("seconds"), "started": str(record.get("started", "")), "href": f"runs#{recipe}/{when}",
             })  # fmt: skip
     return sorted(found, key=lambda run: (run["when"], run["recipe"]), reverse=True)
-
-
-def _busy(folder: Path) -> bool:
-    """Whether a process is training it now; it holds the run's lock then."""
-    from filelock import FileLock, Timeout
-
-    if not (folder / ".lock").exists():
-        return False
-    try:
-        with FileLock(folder / ".lock").acquire(timeout=0):
-            return False
-    except (Timeout, OSError):
-        return True

@@ -26,6 +26,7 @@ from learnable.errors import CallError, WorldError
 from learnable.files import write_json
 from learnable.home import runs_folder
 from learnable.runs.configure import configure
+from learnable.runs.lock import LOCK, busy
 from learnable.train import checkpoint
 from learnable.train.recipe import AnyRecipe, Metrics
 from learnable.train.record import MetricsLog, Row
@@ -144,7 +145,7 @@ class Run:
         Raises:
             WorldError: somebody is at it.
         """
-        lock = FileLock(self.folder / ".lock")
+        lock = FileLock(self.folder / LOCK)
         try:
             lock.acquire(timeout=0.5)  # somebody may be looking, for a moment, whether anybody is at it
         except Timeout:
@@ -158,13 +159,7 @@ class Run:
 
     def busy(self) -> bool:
         """Whether a process is training it now."""
-        if not (self.folder / ".lock").exists():
-            return False
-        try:
-            with FileLock(self.folder / ".lock").acquire(timeout=0):
-                return False
-        except (Timeout, OSError):
-            return True
+        return busy(self.folder)
 
     # Using it
 

@@ -26,6 +26,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from learnable.errors import CallError, LearnableError, WorldError
+from learnable.runs.lock import busy
 from learnable.web import runfiles
 
 AT_ONCE = 2  # trainings: each wants all cores
@@ -126,9 +127,7 @@ class Trainings:
         with self._alone():
             going = self.going_on()
             same = next((one for one in going if one["recipe"] == recipe), None)
-            if resumes is not None and (
-                runfiles.busy(resumes) or any(one["run"] == runfiles.name_of(resumes) for one in going)
-            ):
+            if resumes is not None and (busy(resumes) or any(one["run"] == runfiles.name_of(resumes) for one in going)):
                 raise Refused(f"{runfiles.name_of(resumes)} is being trained already", runfiles.name_of(resumes))
             if same is not None and not again and resumes is None:
                 raise Refused(f"{recipe} is being trained already ({same['run'] or 'it is just starting'}); watch that one, "

@@ -364,7 +364,7 @@ class Seat:
     async def sit(self) -> None:
         """Get a worker and open the lab in it."""
         folder = self.pool.lessons.get(self.stem)
-        key = (self.stem, self.name, code_of_today(folder or labs.lesson_folder(self.stem)))
+        key = (self.stem, self.name, code_of_today(folder or labs.lesson.folder(self.stem)))
         worker = await self.pool.take(self, key, not self.lab.torch)
         if worker is None:
             self.tell_error(

@@ -18,12 +18,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from learnable.course import quoting
 from learnable.course.views import Cloud, Images, Picture, Points, Table, Text, Token, Tokens, View
 from learnable.errors import CallError, WorldError
 from learnable.files import finite
+from learnable.runs.lock import busy
 from learnable.train.doctor import diagnose
 
 RECIPE = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -88,17 +87,6 @@ def record(folder: Path) -> Row:
                 continue
         raise WorldError(f"{name_of(folder)} is damaged: its run.json cannot be read ({error}) and no checkpoint has a "
                          "copy. Its folder can be removed.") from error  # fmt: skip
-
-
-def busy(folder: Path) -> bool:
-    """Whether a process is training it now."""
-    if not (folder / ".lock").exists():
-        return False
-    try:
-        with FileLock(folder / ".lock").acquire(timeout=0):
-            return False
-    except (Timeout, OSError):
-        return True
 
 
 def status(folder: Path, known: Row | None = None) -> str:

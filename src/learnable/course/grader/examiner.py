@@ -7,7 +7,6 @@ must compute the right answers.
 
 import contextlib
 import copy
-import importlib.util
 import os
 import random
 import signal
@@ -16,9 +15,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+from learnable.course import lesson
 from learnable.course.exercise import Check, Exercise
 from learnable.course.grader import explain
 from learnable.course.grader.compare import RETURN, difference, family
@@ -425,19 +424,8 @@ def _explained(error: Exception, exercise: Exercise, learner: Learner) -> str:
 
 def load(folder: Path) -> dict[str, Exercise]:
     """A lesson's exercises by name."""
-    return {exercise.name: exercise for exercise in module_of(folder).EXERCISES}
-
-
-def module_of(folder: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        f"exercise_of_{folder.name.replace('-', '_')}", folder / "exercise.py"
-    )
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where `inspect` looks for the source of a function that is sent
-    sys.dont_write_bytecode = True
-    spec.loader.exec_module(module)
-    return module
+    sys.dont_write_bytecode = True  # what is hidden from the learner's code leaves no copy
+    return {exercise.name: exercise for exercise in lesson.load(folder / "exercise.py").EXERCISES}
 
 
 def _unpredictable() -> None:
