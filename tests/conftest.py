@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from benchmarks.kernels import install
+
+install()  # before anything imports torchvision, be it through timm or transformers
 
 # A shell that starts tests in the background has them ignore Ctrl-C, and every process that they start with them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -1,112 +1,34 @@
 """The contract of every model: what a good teacher would ask of each, asked of all by one table.
 
-A model of the catalog that has no row here fails the first test. What parity with a reference cannot see (weights are
+A model of the catalog that has no row in `rows/` fails the first test. What parity with a reference cannot see (weights are
 copied there) is seen here: how a model starts, whether all of it learns, and what leaks where.
 """
 
-import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Generator, Tensor, nn
+from torch import Generator, nn
 from torch.testing import assert_close
 
+from contract.case import Batch, Case
 from learnable import catalog
-from learnable.models.generative.gan import mlp_gan
-from learnable.models.language.gpt import GPT, GPT2, GPTConfig
-from learnable.models.language.recall import AttentionRecall, MeanRecall
-from learnable.models.vision.fastnet import FastNet
-from learnable.models.vision.lenet import LENET, LeNet, LeNet1998
-from learnable.models.vision.mlp import MLP
-from learnable.objectives.adversarial import discriminate
-from learnable.objectives.classification import classify
-from learnable.objectives.next_token import next_token
-from learnable.objectives.recall import recall
-
-Batch = dict[str, Tensor]
 
 
-@dataclass(frozen=True)
-class Case:
-    """How to build a model at toy size, what to feed it, and what it may be asked."""
-
-    build: Callable[[], nn.Module]
-    batch: Callable[[Generator, int], Batch]  # (generator, examples); the first axis of every tensor is the example
-    answer: Callable[[nn.Module, Batch], Tensor]  # one row for each example, and all of the model has a part in it
-    objective: Callable[[nn.Module, Batch], dict[str, Tensor]]
-    guessing: float  # the loss of someone who knows nothing
-    causal: str = ""  # the field along whose second axis nobody may look ahead
-    learning_rate: float = 3e-3
-    variants: Iterable[tuple[Callable[[], nn.Module], int]] = field(default=())  # how to build, published parameters
+def rows() -> dict[str, Case]:
+    """All rows of all files, so that a new family is under contract by having a file here."""
+    found: dict[str, Case] = {}
+    for file in sorted((Path(__file__).parent / "rows").glob("*.py")):
+        cases: dict[str, Case] = import_module(f"contract.rows.{file.stem}").CASES
+        assert not found.keys() & cases.keys(), f"twice: {found.keys() & cases.keys()}"
+        found |= cases
+    return found
 
 
-def pictures(generator: Generator, examples: int, size: int = 28, classes: int = 10) -> Batch:
-    return {
-        "image": torch.rand(examples, 1, size, size, generator=generator),
-        "label": torch.randint(classes, (examples,), generator=generator),
-    }
-
-
-def text(generator: Generator, examples: int) -> Batch:
-    return {"tokens": torch.randint(65, (examples, 13), generator=generator)}
-
-
-def lines(generator: Generator, examples: int) -> Batch:
-    """`a3 f7 k1 f?` with five pairs out of eight letters and ten digits."""
-    letters = torch.stack([torch.randperm(8, generator=generator)[:5] for _ in range(examples)])
-    digits = torch.randint(10, (examples, 5), generator=generator)
-    asked = torch.randint(5, (examples, 1), generator=generator)
-    question = torch.stack([letters.gather(1, asked), torch.full_like(asked, 10)], dim=-1)
-    return {
-        "tokens": torch.cat([torch.stack([letters, digits], dim=-1), question], dim=1),
-        "label": digits.gather(1, asked)[:, 0],
-    }
-
-
-def points(generator: Generator, examples: int) -> Batch:
-    return {
-        "point": 2 + torch.randn(examples, 2, generator=generator),
-        "noise": torch.randn(examples, 8, generator=generator),
-    }
-
-
-def see(model: nn.Module, batch: Batch) -> Tensor:
-    return model(batch["image"])
-
-
-def read(model: nn.Module, batch: Batch) -> Tensor:
-    return model(batch["tokens"])
-
-
-def forge_and_judge(model: nn.Module, batch: Batch) -> Tensor:
-    return model.discriminator(model.generator(batch["noise"]))
-
-
-def small_gpt() -> GPT:
-    return GPT(GPTConfig(depth=2, width=32, heads=4, vocab=65, context=16))
-
-
-CLASSIFIER = partial(Case, batch=pictures, answer=see, objective=classify, guessing=math.log(10))
-READER = partial(Case, batch=lines, answer=read, objective=recall, guessing=math.log(10))
-
-CASES = {
-    "LeNet": CLASSIFIER(LeNet, variants=[(partial(LeNet, **settings), size) for settings, size in LENET.values()]),
-    "LeNet1998": CLASSIFIER(LeNet1998),
-    "FastNet": CLASSIFIER(FastNet),
-    "MLP": CLASSIFIER(partial(MLP, 28 * 28, [32], 10)),
-    "AttentionRecall": READER(partial(AttentionRecall, keys=8, values=10, width=32)),
-    "MeanRecall": READER(partial(MeanRecall, keys=8, values=10, width=32)),
-    "GPT": Case(
-        small_gpt, text, read, next_token, guessing=math.log(65), causal="tokens",
-        variants=[(partial(GPT, config), size) for config, size in GPT2.values()],
-    ),
-    "GAN": Case(partial(mlp_gan, noise=8, width=32), points, forge_and_judge, discriminate, guessing=math.log(4)),
-}  # fmt: skip
+CASES = rows()
 
 each_model = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
