@@ -4,8 +4,11 @@ Safetensors holds numbers and names, nothing that runs, and is mapped into memor
 it is opened; it is read only if asked for, and then by a reader that knows tensors alone.
 """
 
+import hashlib
 import json
+import os
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from torch import Tensor
 from learnable import tensors
 from learnable.errors import CallError, WorldError
 from learnable.files import write_aside, write_json
+from learnable.home import data_folder
 
 WHOLE = "model.safetensors"
 SHARDS = "model.safetensors.index.json"
@@ -49,8 +53,8 @@ def read_checkpoint(place: str | Path, *, allow_pickle: bool = False) -> tuple[d
         raise WorldError(f"{folder} holds its weights as a pickle ({pickles[0].name}) alone, a kind of file that can run code. "
                          "If you trust where it comes from, pass allow_pickle=True; safetensors is better.")  # fmt: skip
     if pickles[0].name == PICKLE:
-        return config, _read_pickle(pickles[0])
-    return config, _read_shards(pickles[0], _read_pickle)
+        return config, read_pickle(pickles[0])
+    return config, _read_shards(pickles[0], read_pickle)
 
 
 def write_checkpoint(folder: Path, config: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
@@ -108,6 +112,36 @@ def download(name: str) -> Path:
                          "and is there a network? A folder of your own works without one.") from error  # fmt: skip
 
 
+def fetch_file(address: str) -> Path:
+    """A single file of weights, kept in the data folder; the eight digits at the end of its name begin its sha256.
+
+    Raises:
+        WorldError: no network, a full disk, or another file than its name says.
+    """
+    name = address.rpartition("/")[2]
+    path = data_folder() / "weights" / name
+    digits = re.search(r"-([0-9a-f]{8,})\.", name)
+    if digits is None:
+        raise WorldError(f"expected a name that ends in the beginning of its sha256, came {name}")
+    mirror = os.environ.get("LEARNABLE_DATA_MIRROR")
+    mirrored = Path(mirror).expanduser() / "weights" / name if mirror else path
+    for there in (path, mirrored):
+        if there.is_file():
+            with there.open("rb") as file:
+                came = hashlib.file_digest(file, "sha256").hexdigest()
+            if not came.startswith(digits[1]):
+                raise WorldError(f"{there} is not the file that its name says (its sha256 begins with {came[:8]}); "
+                                 "remove it and run the same command again")  # fmt: skip
+            return there
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(address, str(path), hash_prefix=digits[1], progress=sys.stderr.isatty())
+    except Exception as error:  # the network's, the disk's, a wrong checksum: torch.hub raises what it meets
+        raise WorldError(f"{name} could not be downloaded from {address} ({error}). Is there a network? Download it by other "
+                         f"means and put it at {path}; a folder of your own works without.") from error  # fmt: skip
+    return path
+
+
 def _read_shards(index: Path, read: Any) -> dict[str, Tensor]:
     places = _read_json(index).get("weight_map")
     if not isinstance(places, dict) or not places or not all(isinstance(file, str) for file in places.values()):
@@ -128,7 +162,12 @@ def _read_shards(index: Path, read: Any) -> dict[str, Tensor]:
     return state
 
 
-def _read_pickle(path: Path) -> dict[str, Tensor]:
+def read_pickle(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file that `torch.save` wrote: names and numbers are read, code is not.
+
+    Raises:
+        WorldError: no such file, damaged, or anything but a table of tensors.
+    """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:

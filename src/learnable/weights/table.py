@@ -7,6 +7,7 @@ directions, so what we save loads into their library; and because every change i
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -98,6 +99,16 @@ def untranslate(state: State, table: Table) -> dict[str, Tensor]:
     return translated
 
 
+def unmentioned(state: State, table: Table) -> list[str]:
+    """Their tensors that have no row: none where the table is that of the library that wrote the file.
+
+    >>> unmentioned({"h.0.fc.weight": torch.zeros(1), "odd": torch.zeros(1)}, [Row("h.#.fc.weight", None, same)])
+    ['odd']
+    """
+    patterns = [_pattern(pattern) for _, pattern in _names(table)]
+    return [name for name in state if not any(pattern.fullmatch(name) for pattern in patterns)]
+
+
 def _compare(state: State, expected: State, table: Table) -> None:
     left_out = [row.names[0] for row in table if row.ours is None]
     wrong = [f"missing: {name} of shape {tuple(expected[name].shape)}" for name in expected if name not in state]
@@ -125,8 +136,9 @@ def _names(table: Table) -> Iterator[tuple[Row, str]]:
             yield row, name
 
 
+@lru_cache(maxsize=4096)
 def _pattern(name: str) -> re.Pattern[str]:
-    return re.compile(re.escape(name).replace(r"\#", r"(\d+)"))  # re keeps the last few hundred compiled
+    return re.compile(re.escape(name).replace(r"\#", r"(\d+)"))
 
 
 def _fill(name: str, numbers: Sequence[str]) -> str:

@@ -1,0 +1,98 @@
+"""Looking inside: what any named part of a model gave, without changing the model.
+
+>>> import torch
+>>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+>>> {name: tuple(value.shape) for name, value in activations(model, torch.rand(3, 4), names="*").items()}
+{'0': (3, 8), '1': (3, 8), '2': (3, 2)}
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from learnable.errors import unknown
+
+
+def parts(model: nn.Module, names: str | Sequence[str] = "*") -> list[str]:
+    """The names of a model's parts that a pattern (or one of several) fits: `stages.*` has a dot's worth and more.
+
+    Raises:
+        CallError: a pattern fits none; the message names the nearest part.
+    """
+    everything = [name for name, _ in model.named_modules() if name]
+    chosen: list[str] = []
+    for pattern in [names] if isinstance(names, str) else names:
+        found = [name for name in everything if fnmatchcase(name, pattern)]
+        if not found:
+            raise unknown(f"part of {type(model).__name__}", pattern, everything)
+        chosen += [name for name in found if name not in chosen]
+    return sorted(chosen, key=everything.index)
+
+
+@contextlib.contextmanager
+def watch(model: nn.Module, names: str | Sequence[str] = "*") -> Iterator[dict[str, Any]]:
+    """A table that fills with what the named parts give, at every call inside the block; the last call stays.
+
+    Values keep their gradients, so `torch.autograd.grad(loss, seen["stages.3"])` says what a map did for a loss. A part that
+    works in place (a ReLU after a norm) writes over the value it was given: that one is copied before.
+
+    Raises:
+        CallError: a pattern that fits no part.
+    """
+    seen: dict[str, Any] = {}
+    modules = dict(model.named_modules())
+    inplace = any(getattr(module, "inplace", False) for module in modules.values())
+
+    def keep(name: str) -> Any:
+        def hook(module: nn.Module, inputs: Any, output: Any) -> Any:
+            if inplace and isinstance(output, Tensor):
+                seen[name] = output
+                return output.clone()  # what comes next may write into this one
+            seen[name] = output
+            return None
+
+        return hook
+
+    handles = [modules[name].register_forward_hook(keep(name)) for name in parts(model, names)]
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def activations(model: nn.Module, *inputs: Any, names: str | Sequence[str] = "*", **more: Any) -> dict[str, Any]:
+    """What the named parts give for these inputs, in the order in which they are computed, without gradients.
+
+    The model stays in the mode it is in: call `.eval()` first where dropout or batch norm would otherwise take part.
+
+    Raises:
+        CallError: a pattern that fits no part.
+    """
+    with torch.no_grad(), watch(model, names) as seen:
+        model(*inputs, **more)
+    return seen
+
+
+class Features(nn.Module):
+    """A classifier as the body of something else: the maps at its `taps`, finest first, instead of logits.
+
+    >>> import torch
+    >>> from learnable.models.vision.resnet import RESNETS, ResNet
+    >>> body = Features(ResNet(RESNETS["resnet18"][0]))
+    >>> [tuple(maps.shape[1:]) for maps in body(torch.rand(1, 3, 64, 64))]
+    [(64, 16, 16), (128, 8, 8), (256, 4, 4), (512, 2, 2)]
+    """
+
+    def __init__(self, model: Any):
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        with watch(self.model, self.model.taps) as seen:
+            self.model.features(image)
+        return [seen[name] for name in self.model.taps]

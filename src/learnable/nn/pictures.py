@@ -1,0 +1,29 @@
+"""What every network of pictures asks of its input, said before a convolution says it in its own words."""
+
+from typing import Any
+
+from torch import Tensor
+
+from learnable.errors import CallError
+
+
+def check_pictures(image: Tensor, channels: int, smallest: int = 1) -> None:
+    """Raises:
+    CallError: not (batch, channels, height, width), other channels, or pictures of which the layers would leave nothing.
+    """
+    if image.dim() != 4 or image.shape[1] != channels or min(image.shape[2:]) < smallest:
+        least = f" of at least {smallest}x{smallest} pixels" if smallest > 1 else ""
+        raise CallError(f"expected pictures of shape (batch, {channels}, height, width){least}, came {tuple(image.shape)}; "
+                        "a single picture is image[None], a gray one fits a network built with channels=1")  # fmt: skip
+
+
+def check_sizes(owner: Any, *numbers: int) -> None:
+    """A layer of nothing can be built, and then fails far from here.
+
+    Raises:
+        CallError: one of the numbers is below 1, or there is none.
+    """
+    if not numbers or min(numbers) < 1:
+        raise CallError(
+            f"expected numbers of at least 1 for a {type(owner).__name__}, came {', '.join(map(str, numbers))}"
+        )

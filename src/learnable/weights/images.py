@@ -1,0 +1,345 @@
+"""Published image classifiers: where they are, what they want to see, and how each library writes the same architecture down.
+
+A `Format` is one library's way: its table of names, and what it calls the variants. A checkpoint's format is recognized by the
+names of its tensors, its variant by `config.json` or, for a bare file of tensors, by their shapes. `load_classifier` is handed
+the class and its rows and knows no model itself.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from learnable import tensors
+from learnable.errors import CallError, WorldError
+from learnable.weights.checkpoint import fetch_file, read_checkpoint, read_pickle, write_checkpoint
+from learnable.weights.table import Row, Table, same, translate, unmentioned, untranslate
+
+Config = Any  # a model's frozen settings
+Variants = Mapping[str, tuple[Config, int]]  # name -> settings, published parameters with 1,000 classes
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How pictures were made ready for the training of these weights, and have to be made ready for their use.
+
+    The short side is resized to `size / crop`, the middle is cut out, and pixels from 0 to 1 become (pixel - mean) / std.
+    """
+
+    size: int = 224
+    crop: float = 0.875
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)  # ImageNet's, in red, green, blue
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    interpolation: str = "bilinear"
+
+    def normalize(self, image: Float[Tensor, "*batch channels height width"]) -> Tensor:
+        """Pixels from 0 to 1 as the network saw them."""
+        channels = image.shape[-3]
+        mean, std = (image.new_tensor(gray(numbers, channels)) for numbers in (self.mean, self.std))
+        return (image - mean[:, None, None]) / std[:, None, None]
+
+
+def gray(numbers: Sequence[float], channels: int) -> list[float]:
+    """One number per channel: their mean where a gray picture meets weights of colored ones."""
+    return list(numbers) if len(numbers) == channels else [sum(numbers) / len(numbers)] * channels
+
+
+@dataclass(frozen=True)
+class Published:
+    """A file of weights that somebody trained and gave away."""
+
+    name: str  # as `from_pretrained` takes it: "torchvision/resnet50.IMAGENET1K_V2", "timm/resnet50.a1_in1k"
+    variant: str
+    licence: str
+    top1: float | None = None  # ImageNet accuracy, percent, where the library's own table states it
+    address: str = ""  # of a single file; without it the name is one of the Hugging Face hub
+    preprocessing: Preprocessing = Preprocessing()
+
+
+def torchvision(*rows: tuple[str, str, str, float, int, int]) -> tuple[Published, ...]:
+    """Rows of torchvision's weights: variant, name, file, top-1 accuracy, side that is cut out, side that is resized to.
+
+    torchvision is BSD-3-Clause; its weights were trained on ImageNet, whose pictures are for research and education.
+    """
+    place = "https://download.pytorch.org/models/"
+    return tuple(
+        Published(f"torchvision/{variant}.{name}", variant, "BSD-3-Clause", top1, place + file, Preprocessing(cut, cut / resized))
+        for variant, name, file, top1, cut, resized in rows
+    )  # fmt: skip
+
+
+def timm(*rows: tuple[str, str, str]) -> tuple[Published, ...]:
+    """Rows of timm's weights on the Hugging Face hub: what timm calls the variant, tag, licence."""
+    return tuple(Published(f"timm/{variant}.{tag}", variant, licence) for variant, tag, licence in rows)
+
+
+@dataclass(frozen=True)
+class Format:
+    """How one library writes an architecture down.
+
+    `table` may depend on the settings (a layer that only some variants have); `names` maps our names of the variants to theirs
+    where the two differ; `change` mends a state before it is read (a prefix, buffers that are no weights).
+    """
+
+    library: str
+    table: Table | Callable[[Config], Table]
+    names: Mapping[str, str] = field(default_factory=dict)
+    change: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] = dict
+    settings: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None  # out of a config.json that spells sizes out
+
+    def rows(self, config: Config) -> Table:
+        return self.table(config) if callable(self.table) else self.table
+
+    def variant(self, theirs: str, variants: Variants) -> str | None:
+        """Our name of what they call `theirs`, tags such as `.a1_in1k` aside."""
+        bare = theirs.partition(".")[0]
+        back = {their: our for our, their in self.names.items()}
+        return back.get(bare, bare if bare in variants and bare not in self.names else None)
+
+
+def load_classifier(
+    cls: Any,
+    variants: Variants,
+    formats: Sequence[Format],
+    published: Sequence[Published],
+    place: str | Path,
+    *,
+    classes: int | None = None,
+    channels: int | None = None,
+    dtype: torch.dtype | None = torch.float32,
+    allow_pickle: bool = False,
+) -> Any:
+    """A model of `cls` with the weights at `place`; `cls(config, classes=, channels=)` builds one, `cls.first` and `cls.last`
+    name its first convolution and its last layer.
+
+    Args:
+        place: a folder with `config.json` and safetensors, a file of tensors alone (.safetensors; .pth if pickles are
+            allowed), a name in `published`, or "owner/name" on the Hugging Face hub.
+        classes: another number of classes than the file has: all but the last layer is loaded, which starts fresh.
+        channels: another number of input channels: the kernels of the first layer are summed up or spread.
+        dtype: what the weights are converted to; None keeps what the file says.
+
+    Raises:
+        WorldError: nothing there, a torn file, an architecture that is not this one, tensors missing, left over or misshapen.
+        CallError: fewer than one class or channel.
+    """
+    if min(number for number in (classes, channels, 1) if number is not None) < 1:
+        raise CallError(f"expected at least 1 class and 1 channel, came classes={classes} and channels={channels}")
+    row = next((row for row in published if row.name == str(place)), None)
+    config_json, state = _read(place, row, allow_pickle)
+    form, config = _recognize(cls, variants, formats, config_json, state)
+    state = form.change(state)
+    table = form.rows(config)
+    names = translate({name: tensor.to("meta") for name, tensor in state.items()}, table)
+    found = {key: names[name].shape for key, name in (("last", f"{cls.last}.weight"), ("first", f"{cls.first}.weight"))
+             if name in names}  # fmt: skip
+    if len(found) < 2:
+        lacking = f"{cls.last}.weight" if "last" not in found else f"{cls.first}.weight"
+        raise WorldError(f"the weights at {place} have nothing that becomes our {lacking}; a headless or torn file?")
+    groups = {"classes": found["last"][0], "channels": found["first"][1]}
+    with torch.device("meta"):  # shapes alone: the numbers come from the file
+        model = cls(config, **groups)
+    translated = translate(state, table, like=model.state_dict())
+    own = {name: _copy(tensor, dtype) for name, tensor in translated.items()}
+    asked = {"classes": classes or groups["classes"], "channels": channels or groups["channels"]}
+    if asked["channels"] != groups["channels"]:
+        own[f"{cls.first}.weight"] = other_channels(own[f"{cls.first}.weight"], asked["channels"])
+    if asked["classes"] != groups["classes"]:
+        own = {name: tensor for name, tensor in own.items() if name.rpartition(".")[0] != cls.last}
+    if asked == groups:
+        model.load_state_dict(own, assign=True)
+    if asked != groups or any(tensor.is_meta for tensor in chain(model.parameters(), model.buffers())):
+        model = cls(config, **asked)
+        model.load_state_dict(own, strict=asked["classes"] == groups["classes"])
+        if dtype is None and (kinds := {tensor.dtype for tensor in own.values() if tensor.is_floating_point()}):
+            model.to(kinds.pop())
+    model.preprocessing = row.preprocessing if row else preprocessing_of(config_json)
+    return model
+
+
+def save_classifier(model: Any, folder: str | Path, variants: Variants, form: Format) -> None:
+    """Write `config.json` and `model.safetensors` as timm reads them: timm.create_model("local-dir:FOLDER", pretrained=True).
+
+    Raises:
+        WorldError: the disk is full, or the folder cannot be written to.
+    """
+    name = next((name for name, (config, _) in variants.items() if config == model.config), None)
+    prepared = model.preprocessing or Preprocessing()
+    size = (model.channels, prepared.size, prepared.size)
+    theirs = untranslate(model.state_dict(), form.rows(model.config))
+    config = {
+        "architecture": form.names.get(name, name) if name else type(model).__name__,
+        "num_classes": model.classes,
+        "learnable": {"model": type(model).__name__, "variant": name, "settings": asdict(model.config)},
+        "pretrained_cfg": {
+            "input_size": size,
+            "num_classes": model.classes,
+            "mean": gray(prepared.mean, model.channels),
+            "std": gray(prepared.std, model.channels),
+            "crop_pct": prepared.crop,
+            "interpolation": prepared.interpolation,
+        },
+    }
+    write_checkpoint(Path(folder), config, theirs)
+
+
+def other_channels(weight: Float[Tensor, "out in height width"], channels: int) -> Float[Tensor, "out {channels} h w"]:
+    """The first layer's kernels for another number of input channels: a gray picture is a colored one whose three channels
+    are the same, so its kernel is their sum; for more channels they repeat, weaker, so that the sum stays.
+
+    >>> other_channels(torch.ones(1, 3, 1, 1), 1).item(), other_channels(torch.ones(1, 3, 1, 1), 6).sum().item()
+    (3.0, 3.0)
+    """
+    if channels == 1:
+        return weight.sum(1, keepdim=True)
+    repeated = weight.repeat(1, -(-channels // weight.shape[1]), 1, 1)[:, :channels]
+    return repeated * (weight.shape[1] / channels)
+
+
+def preprocessing_of(config: Mapping[str, Any]) -> Preprocessing | None:
+    """What a timm `config.json` says of the pictures; None where it says nothing."""
+    told = config.get("pretrained_cfg")
+    if not isinstance(told, Mapping):
+        return None
+    size = told.get("input_size", (3, 224, 224))
+    usual = Preprocessing()
+    try:
+        return Preprocessing(
+            size=int(size[-1]),
+            crop=float(told.get("crop_pct", usual.crop)),
+            mean=tuple(float(number) for number in told.get("mean", usual.mean)),
+            std=tuple(float(number) for number in told.get("std", usual.std)),
+            interpolation=str(told.get("interpolation", usual.interpolation)),
+        )
+    except (TypeError, ValueError, IndexError, KeyError) as error:
+        raise WorldError(f"config.json: what pretrained_cfg says of the pictures cannot be read ({error})") from error
+
+
+def _read(
+    place: str | Path, row: Published | None, allow_pickle: bool
+) -> tuple[Mapping[str, Any], Mapping[str, Tensor]]:
+    """The config, which a bare file of tensors has not, and the tensors."""
+    if row is not None and row.address:
+        return {}, read_pickle(fetch_file(row.address))
+    path = Path(place).expanduser()
+    if path.suffix in (".pth", ".pt", ".bin") and (path.is_file() or not path.parent.name):
+        if not allow_pickle:
+            raise WorldError(f"{path} is a pickle, a kind of file that can run code. If you trust where it comes from, pass "
+                             "allow_pickle=True (tensors alone are read); safetensors is better.")  # fmt: skip
+        return {}, read_pickle(path)
+    if path.suffix == ".safetensors" and not path.with_name("config.json").is_file():
+        return {}, tensors.read(path)
+    if not path.exists() and re.fullmatch(r"torchvision/.+", str(place)):
+        raise WorldError(
+            f"torchvision has no weights {str(place)!r} that are known here; `learnable list weights` names them"
+        )
+    return read_checkpoint(path if path.exists() else str(place), allow_pickle=allow_pickle)
+
+
+def _recognize(
+    cls: Any, variants: Variants, formats: Sequence[Format], config: Mapping[str, Any], state: Mapping[str, Tensor]
+) -> tuple[Format, Config]:
+    """Whose file it is, and of which variant."""
+    name, told = cls.__name__, config.get("learnable")
+    settings: Config | None = None
+    if isinstance(told, Mapping):
+        if told.get("model") != name:
+            raise WorldError(f"expected a {name}, came a checkpoint of {told.get('model')}; load it with that class")
+        settings = _settings(type(next(iter(variants.values()))[0]), told.get("settings"), name)
+    elif "model_type" in config:
+        for form in formats:
+            if form.settings is not None:
+                return form, _settings(type(next(iter(variants.values()))[0]), form.settings(config), name)
+        raise WorldError(f"config.json is of transformers' {config['model_type']!r}, which {name} does not read")
+    elif isinstance(theirs := config.get("architecture"), str):
+        known = [variant for form in formats if (variant := form.variant(theirs, variants))]
+        if not known:
+            raise WorldError(
+                f"config.json says architecture {theirs!r}, which is none of {name}'s: {', '.join(variants)}"
+            )
+        settings = variants[known[0]][0]
+    candidates = [settings] if settings is not None else [config for config, _ in variants.values()]
+    for form in formats:
+        changed = form.change(state)
+        for candidate in candidates:
+            if not unmentioned(changed, form.rows(candidate)) and (
+                settings is not None or _fits(cls, candidate, form, changed)
+            ):
+                return form, candidate
+    if settings is None:
+        raise WorldError(f"these tensors fit no variant of {name}; known are {', '.join(variants)}, "
+                         f"as {' and '.join(form.library for form in formats)} name their tensors")  # fmt: skip
+    form = min(formats, key=lambda form: len(unmentioned(form.change(state), form.rows(candidates[0]))))
+    strange = unmentioned(form.change(state), form.rows(candidates[0]))
+    raise WorldError(f"expected the tensors of a {name} as {' or '.join(form.library for form in formats)} name them, came "
+                     f"{', '.join(strange[:3])}{' and more' if len(strange) > 3 else ''}: another architecture?")  # fmt: skip
+
+
+def _settings(kind: Any, told: Any, name: str) -> Config:
+    known = set(inspect.signature(kind).parameters)
+    if not isinstance(told, Mapping) or set(told) - known:
+        raise WorldError(
+            f"expected the settings of a {name} in config.json ({', '.join(sorted(known))}), came {told!r}"
+        )
+    try:
+        return kind(**{key: _tuples(value) for key, value in told.items()})
+    except (TypeError, CallError) as error:
+        raise WorldError(f"config.json: the settings of {name} cannot be used ({error})") from error
+
+
+def _tuples(value: Any) -> Any:
+    """JSON has no tuples; settings have nothing else."""
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+
+
+def _fits(cls: Any, config: Config, form: Format, state: Mapping[str, Tensor]) -> bool:
+    """Whether a bare state has exactly the tensors of this variant, its number of classes and channels aside."""
+    with torch.device("meta"):
+        expected = untranslate(cls(config).state_dict(), form.rows(config))
+    free = {name for row in form.rows(config) if row.ours in (f"{cls.last}.weight", f"{cls.last}.bias", f"{cls.first}.weight")
+            for name in row.names}  # fmt: skip
+    left_out = [row.names[0] for row in form.rows(config) if row.ours is None]
+    extra = [name for name in state if name not in expected]
+    return (
+        all(name in state and (name in free or state[name].shape == tensor.shape) for name, tensor in expected.items())
+        and all(name in left_out for name in extra)
+    )  # fmt: skip
+
+
+def _copy(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
+    kind = dtype if tensor.is_floating_point() else None
+    return torch.empty_like(tensor, dtype=kind, memory_format=torch.contiguous_format).copy_(tensor)
+
+
+NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+
+
+def normed(conv: str, norm: str, our_conv: str, our_norm: str, bias: bool = False) -> list[Row]:
+    """The rows of a convolution and of the batch norm behind it."""
+    return [
+        *(Row(f"{conv}.{part}", f"{our_conv}.{part}", same) for part in (("weight", "bias") if bias else ("weight",))),
+        *(Row(f"{norm}.{part}", f"{our_norm}.{part}", same) for part in NORM),
+    ]
+
+
+def expect(config: Mapping[str, Any], kind: str, answers: Mapping[str, Any]) -> None:
+    """Refuse a transformers `config.json` of another architecture, or one that asks for what ours does not do.
+
+    Raises:
+        WorldError: so it is.
+    """
+    if config.get("model_type") != kind:
+        raise WorldError(
+            f"expected model_type {kind!r} in config.json, came {config.get('model_type')!r}: another architecture"
+        )
+    for key, answer in answers.items():
+        if config.get(key, answer) != answer:
+            raise WorldError(f"config.json asks for {key} = {config[key]!r}; ours does {answer!r} alone, "
+                             "and its output would be wrong without a word")  # fmt: skip

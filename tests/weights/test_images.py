@@ -1,0 +1,156 @@
+"""Image classifiers' checkpoints: what is recognized, what is refused, and what is said."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch.testing import assert_close
+
+from learnable.errors import CallError, WorldError
+from learnable.models.vision.resnet import RESNETS, ResNet, ResNetConfig
+from learnable.weights.images import Preprocessing, other_channels
+
+SMALL = ResNetConfig(depths=(1, 1, 1, 1), bottleneck=False, width=8)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    model = ResNet(SMALL, classes=5)
+    model.preprocessing = Preprocessing(size=64, crop=1.0)
+    model.save_pretrained(tmp_path / "saved")
+    return tmp_path / "saved"
+
+
+def change(folder: Path, **tensors: torch.Tensor | None) -> None:
+    state = load_file(folder / "model.safetensors") | {
+        name.replace("__", "."): t for name, t in tensors.items() if t is not None
+    }
+    for name, tensor in tensors.items():
+        if tensor is None:
+            del state[name.replace("__", ".")]
+    save_file(state, folder / "model.safetensors")
+
+
+def configure(folder: Path, **changes: object) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({k: v for k, v in (config | changes).items() if v is not None}))
+
+
+def test_comes_back_as_it_went(folder: Path):
+    torch.manual_seed(0)
+    model, again = ResNet(SMALL, classes=5).eval(), ResNet.from_pretrained(folder).eval()
+    image = torch.randn(2, 3, 64, 64)
+    assert torch.equal(model(image), again(image))
+    assert again.config == SMALL and again.classes == 5
+    assert again.preprocessing == Preprocessing(size=64, crop=1.0)
+
+
+def test_other_classes_keep_all_but_the_head(folder: Path):
+    model, whole = ResNet.from_pretrained(folder, classes=2), ResNet.from_pretrained(folder)
+    assert model.head.weight.shape == (2, 64)
+    for name, tensor in whole.state_dict().items():
+        if not name.startswith("head"):
+            assert torch.equal(model.state_dict()[name], tensor), name
+
+
+def test_a_gray_picture_is_a_colored_one_with_equal_channels(folder: Path):
+    model, gray = ResNet.from_pretrained(folder).eval(), ResNet.from_pretrained(folder, channels=1).eval()
+    image = torch.randn(2, 1, 64, 64)
+    assert_close(gray(image), model(image.expand(2, 3, 64, 64)), atol=1e-5, rtol=1e-4)
+    assert other_channels(torch.ones(2, 3, 1, 1), 5).shape == (2, 5, 1, 1)
+
+
+def test_half_precision_is_kept_if_asked(folder: Path, tmp_path: Path):
+    ResNet.from_pretrained(folder).half().save_pretrained(tmp_path / "half")
+    assert ResNet.from_pretrained(tmp_path / "half").head.weight.dtype == torch.float32
+    assert ResNet.from_pretrained(tmp_path / "half", dtype=None).head.weight.dtype == torch.float16
+    assert ResNet.from_pretrained(tmp_path / "half", dtype=None, classes=3).head.weight.dtype == torch.float16
+
+
+def test_a_bare_file_is_recognized_by_its_shapes(tmp_path: Path):
+    model = ResNet(RESNETS["resnet34"][0], classes=3, channels=1)
+    model.save_pretrained(tmp_path)
+    (tmp_path / "config.json").unlink()
+    assert ResNet.from_pretrained(tmp_path / "model.safetensors").config == RESNETS["resnet34"][0]
+    state = load_file(tmp_path / "model.safetensors")
+    save_file({name: t for name, t in state.items() if not name.startswith("layer4.2")}, tmp_path / "model.safetensors")
+    with pytest.raises(WorldError, match="fit no variant of ResNet; known are resnet18"):
+        ResNet.from_pretrained(tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    "tensors, message",
+    [
+        ({"layer2__0__conv1__weight": None}, r"missing: layer2\.0\.conv1\.weight of shape \(16, 8, 3, 3\)"),
+        ({"layer2__0__conv1__weight": torch.zeros(16, 8, 5, 5)}, r"layer2\.0\.conv1\.weight: expected shape .*came \(16, 8, 5, 5\)"),
+        ({"layer9__0__conv1__weight": torch.zeros(1)}, r"came layer9\.0\.conv1\.weight: another architecture"),
+        ({"layer1__5__conv1__weight": torch.zeros(1)}, r"not expected: layer1\.5\.conv1\.weight"),
+        ({"fc__weight": None}, r"nothing that becomes our head\.weight"),
+    ],
+    ids=["missing", "misshapen", "strange", "extra", "headless"],
+)  # fmt: skip
+def test_a_state_that_does_not_fit_is_named(folder: Path, tensors: dict, message: str):
+    change(folder, **tensors)
+    with pytest.raises(WorldError, match=message):
+        ResNet.from_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"learnable": None, "architecture": "vgg16"}, "architecture 'vgg16', which is none of ResNet's"),
+        ({"learnable": {"model": "VGG"}}, "expected a ResNet, came a checkpoint of VGG"),
+        ({"learnable": {"model": "ResNet", "settings": {"depth": 3}}}, "expected the settings of a ResNet"),
+        ({"learnable": {"model": "ResNet", "settings": {"depths": [0], "bottleneck": False}}}, "cannot be used"),
+        ({"learnable": None, "model_type": "bert"}, "expected model_type 'resnet'"),
+        ({"pretrained_cfg": {"input_size": "big"}}, "pretrained_cfg says of the pictures cannot be read"),
+    ],
+    ids=["architecture", "model", "settings", "value", "type", "pictures"],
+)
+def test_a_config_of_something_else_is_refused(folder: Path, changes: dict, message: str):
+    configure(folder, **changes)
+    with pytest.raises(WorldError, match=message):
+        ResNet.from_pretrained(folder)
+
+
+def test_a_tag_of_timm_is_not_part_of_the_name(folder: Path, tmp_path: Path):
+    ResNet(RESNETS["resnet18"][0], classes=2).save_pretrained(tmp_path)
+    configure(tmp_path, learnable=None, architecture="resnet18.a1_in1k")
+    assert ResNet.from_pretrained(tmp_path).config == RESNETS["resnet18"][0]
+
+
+def test_a_pickle_is_not_opened_unasked(tmp_path: Path):
+    torch.save({}, tmp_path / "model.pth")
+    with pytest.raises(WorldError, match="pass allow_pickle=True"):
+        ResNet.from_pretrained(tmp_path / "model.pth")
+    (tmp_path / "model.pth").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    with pytest.raises(WorldError, match="it was not opened"):
+        ResNet.from_pretrained(tmp_path / "model.pth", allow_pickle=True)
+
+
+@pytest.mark.parametrize("asked", [{"classes": 0}, {"channels": -1}])
+def test_no_classes_is_a_wrong_call(folder: Path, asked: dict):
+    with pytest.raises(CallError, match="at least 1 class and 1 channel"):
+        ResNet.from_pretrained(folder, **asked)
+
+
+def test_unknown_weights_of_torchvision_are_named():
+    with pytest.raises(WorldError, match="no weights 'torchvision/resnet18.V9'"):
+        ResNet.from_pretrained("torchvision/resnet18.V9")
+
+
+def test_a_torn_file_is_said(folder: Path):
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(WorldError, match="damaged or cut short"):
+        ResNet.from_pretrained(folder)
+
+
+def test_pixels_are_normalized():
+    image = torch.rand(2, 3, 4, 4)
+    made = Preprocessing().normalize(image)
+    assert_close(made[:, 1], (image[:, 1] - 0.456) / 0.224)
+    assert_close(Preprocessing().normalize(image[:, :1]), (image[:, :1] - 0.449) / 0.226)
