@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learnable.data.examples import Data, Examples, Info, TensorExamples, TextWindows, WithNoise, split
+from learnable.data.examples import Data, Examples, ImageBytes, Info, TensorExamples, TextWindows, WithNoise, split
 
 
 def generator(seed=0):
@@ -25,6 +25,17 @@ def test_a_batch_is_a_copy():
     examples = TensorExamples({"x": torch.zeros(3)})
     examples.batch(torch.arange(3), {})["x"] += 1
     assert examples.columns["x"].tolist() == [0, 0, 0]
+
+
+def test_bytes_become_numbers_from_0_to_1_when_they_are_fetched():
+    image = torch.arange(256, dtype=torch.uint8).view(2, 2, 8, 8)
+    examples = ImageBytes(image, torch.tensor([3, 4]))
+    batch = examples.batch(torch.tensor([1, 0]), {"noise": torch.ones(2)})
+    assert isinstance(examples, Examples) and len(examples) == 2
+    assert torch.equal(batch["image"], image[[1, 0]].float() / 255) and batch["label"].tolist() == [4, 3]
+    assert batch["noise"].tolist() == [1, 1] and examples.draw(2, generator()) == {}
+    batch["image"].zero_()
+    assert int(examples.image.sum()) == 255 * 128
 
 
 def test_columns_of_two_lengths_are_refused():

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from learnable.data import fetch as module
-from learnable.data.fetch import fetch
+from learnable.data.fetch import fetch, fetch_archive
 from learnable.data.registry import DATASETS, Dataset, File
 from learnable.errors import CallError, WorldError
 
@@ -401,3 +401,46 @@ def test_the_progress_bar_shows_and_goes(server, monkeypatch):
     monkeypatch.setattr(sys, "stderr", terminal)
     fetch("toy", "file.bin")
     assert "file.bin" in terminal.getvalue()
+
+
+@pytest.fixture
+def divided(monkeypatch, tmp_path, server):
+    """A data set that is one archive, of which a mirror may have a part."""
+    whole = File("toy.tar.gz", len(CONTENT), SHA256, (server.url,))
+    part = File("toy-subset.tar.gz", 4, hashlib.sha256(b"part").hexdigest(), ())
+    monkeypatch.setitem(DATASETS, "toy", Dataset("a toy", "a:b", "none", files=(whole,), subset=part))
+    mirror = tmp_path / "mirror"
+    (mirror / "toy").mkdir(parents=True)
+    monkeypatch.setenv("LEARNABLE_DATA_MIRROR", str(mirror))
+    return mirror / "toy"
+
+
+def test_the_part_is_taken_where_only_it_is_there(divided, server):
+    (divided / "toy-subset.tar.gz").write_bytes(b"part")
+    for subset in (False, True):
+        path, whole = fetch_archive("toy", subset=subset)
+        assert path.read_bytes() == b"part" and not whole
+    assert not server.requests
+
+
+def test_the_whole_goes_before_the_part_unless_the_part_is_asked_for(divided, server):
+    (divided / "toy-subset.tar.gz").write_bytes(b"part")
+    (divided / "toy.tar.gz").write_bytes(CONTENT)
+    path, whole = fetch_archive("toy")
+    assert path.name == "toy.tar.gz" and whole
+    path, whole = fetch_archive("toy", subset=True)
+    assert path.name == "toy-subset.tar.gz" and not whole
+    assert not server.requests
+
+
+def test_the_whole_is_downloaded_where_nothing_is_at_hand(divided, server):
+    for subset in (False, True):
+        path, whole = fetch_archive("toy", subset=subset)
+        assert path.name == "toy.tar.gz" and whole
+    assert len(server.requests) == 1
+
+
+def test_a_part_with_the_wrong_checksum_is_not_taken(divided):
+    (divided / "toy-subset.tar.gz").write_bytes(b"torn")
+    with pytest.raises(WorldError, match="not the file that it should be"):
+        fetch_archive("toy")

@@ -23,6 +23,10 @@ def read(folder: Path, **options):
     return labeled_folder(folder, **({"size": 4, "channels": 1} | options))
 
 
+def columns(part) -> dict[str, torch.Tensor]:
+    return part.batch(torch.arange(len(part)), {})
+
+
 def test_each_sub_folder_is_a_class(tmp_path):
     for name, value in (("dogs", 0), ("cats 10", 100), ("cats 9", 200)):
         fill(tmp_path / "photos" / name, 10, value)
@@ -30,13 +34,13 @@ def test_each_sub_folder_is_a_class(tmp_path):
     assert data.info.data == "folder photos" and data.info.classes == ("cats 9", "cats 10", "dogs")
     assert data.info.image == (1, 4, 4) and data.info.more == {"ink": None, "invert": False}
     for part, count in ((data.train, 7), (data.valid, 1), (data.test, 2)):
-        image, label = part.columns["image"], part.columns["label"]
+        image, label = columns(part)["image"], columns(part)["label"]
         assert image.dtype == torch.float32 and image.shape[1:] == (1, 4, 4) and label.dtype == torch.int64
         assert label.bincount().tolist() == [count] * 3
         assert torch.equal(
             (image[:, 0, 0, 0] * 255 // 100).long(), 2 - label
         )  # by the value that they were filled with
-    values = torch.cat([part.columns["image"][:, 0, 0, 0] for part in (data.train, data.valid, data.test)])
+    values = torch.cat([columns(part)["image"][:, 0, 0, 0] for part in (data.train, data.valid, data.test)])
     assert len(values.unique()) == 30  # no picture in two parts
 
 
@@ -45,7 +49,7 @@ def test_the_cut_is_the_same_every_time_and_does_not_depend_on_the_place(tmp_pat
         fill(tmp_path / place / "a", 12)
         fill(tmp_path / place / "b", 12, 150)
     here, there = read(tmp_path / "here"), read(tmp_path / "there")
-    assert torch.equal(here.test.columns["image"], there.test.columns["image"])
+    assert torch.equal(columns(here.test)["image"], columns(there.test)["image"])
 
 
 @pytest.mark.parametrize(
@@ -57,8 +61,8 @@ def test_parts_that_are_there_already_are_kept(tmp_path, names):
         fill(tmp_path / part / "b", count, value)
     data = read(tmp_path)
     for part, value, count in zip((data.train, data.valid, data.test), (10, 100, 200), (4, 2, 3), strict=True):
-        assert part.columns["label"].bincount().tolist() == [count, count]
-        assert torch.all((part.columns["image"] * 255 - value).abs() < 10)
+        assert columns(part)["label"].bincount().tolist() == [count, count]
+        assert torch.all((columns(part)["image"] * 255 - value).abs() < 10)
 
 
 def test_a_part_that_is_missing_is_cut_from_the_training_part_and_said(tmp_path):
@@ -67,9 +71,9 @@ def test_a_part_that_is_missing_is_cut_from_the_training_part_and_said(tmp_path)
         fill(tmp_path / "val" / name, 5, 200)
     data = read(tmp_path)
     assert data.info.more["cut"] == "test cut from the folder train"
-    assert len(data.valid) == 10 and torch.all(data.valid.columns["image"] > 0.7)
+    assert len(data.valid) == 10 and torch.all(columns(data.valid)["image"] > 0.7)
     assert (
-        len(data.train) + len(data.test) == 40 and len(data.test) == 9 and torch.all(data.test.columns["image"] < 0.2)
+        len(data.train) + len(data.test) == 40 and len(data.test) == 9 and torch.all(columns(data.test)["image"] < 0.2)
     )
 
 
@@ -113,7 +117,7 @@ def test_colors_and_inversion(tmp_path):
         fill(tmp_path / name, 4, 0)
     data = read(tmp_path, channels=3, invert=True)
     assert data.info.image == (3, 4, 4) and data.info.more["invert"] is True
-    assert data.train.columns["image"].shape[1:] == (3, 4, 4) and data.train.columns["image"].min() > 0.9
+    assert columns(data.train)["image"].shape[1:] == (3, 4, 4) and columns(data.train)["image"].min() > 0.9
 
 
 def nothing(folder: Path) -> None:
@@ -203,9 +207,9 @@ def test_ants_and_bees(mirror, tmp_path):
         archive.extractall(tmp_path)
     data = read(tmp_path / "hymenoptera_data", size=32, channels=3)
     assert data.info.classes == ("ants", "bees") and data.info.data == "folder hymenoptera_data"
-    assert data.valid.columns["label"].bincount().tolist() == [35, 35]
+    assert columns(data.valid)["label"].bincount().tolist() == [35, 35]
     assert len(data.train) + len(data.test) == 120
-    assert 0.3 < data.train.columns["image"].mean() < 0.6
+    assert 0.3 < columns(data.train)["image"].mean() < 0.6
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=200), st.sampled_from([(70, 10, 20), (1, 1), (90, 10)]))

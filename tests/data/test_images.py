@@ -6,8 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
+from learnable.data.augment import Augmented
 from learnable.data.examples import Data, Info
-from learnable.data.images import digit_scans, labeled_images, prepare
+from learnable.data.images import digit_scans, glyph_images, labeled_images, prepare
 from learnable.errors import CallError, WorldError
 
 
@@ -67,6 +68,73 @@ def test_fashion_mnist(mirror):
     (train, _), (valid, _), (_, label) = columns(data)
     assert data.info.classes[9] == "ankle boot" and label[0] == 9
     assert round(float(torch.cat([train, valid]).mean()), 4) == 0.2860
+
+
+def fetched(part):
+    batch = part.batch(torch.arange(len(part)), {})
+    return batch["image"], batch["label"]
+
+
+def test_glyphs_in_color_and_gray():
+    color, gray = glyph_images("glyphs-b", size=12), glyph_images("glyphs-b", size=12, channels=1)
+    assert color.info.image == (3, 12, 12) and gray.info.image == (1, 12, 12) and len(color.info.classes) == 21
+    (image, label), (brightness, same) = fetched(color.test), fetched(gray.test)
+    assert torch.equal(label, same) and 0 <= image.min() < 0.1 and 0.9 < image.max() <= 1
+    red, green, blue = image.unbind(1)
+    assert torch.allclose(0.299 * red + 0.587 * green + 0.114 * blue, brightness[:, 0], atol=0.003)
+    inverted = fetched(glyph_images("glyphs-b", size=12, invert=True).test)[0]
+    assert torch.allclose(inverted, 1 - image, atol=1e-6)
+
+
+def test_the_glyphs_are_glyph_images_default():
+    assert (
+        glyph_images(size=8).info.data == "glyphs" and glyph_images("digits", size=8, channels=1).info.data == "digits"
+    )
+
+
+def test_only_the_training_part_is_augmented():
+    data = glyph_images("glyphs-b", size=12, flip=True, pad=2)
+    assert isinstance(data.train, Augmented) and not isinstance(data.valid, Augmented)
+    assert data.train.flip and data.train.pad == 2
+    plain = glyph_images("glyphs-b", size=12)
+    assert torch.equal(fetched(data.train)[0], fetched(plain.train)[0])
+    with pytest.raises(CallError, match="expected 0 to 12 pixels to pad with, came -1"):
+        glyph_images("glyphs-b", size=12, pad=-1)
+
+
+def test_cifar10_says_that_it_is_a_part(mirror):
+    data = labeled_images("cifar10", size=32, channels=3)
+    assert data.info.data == "cifar10 subset (4,000 + 1,000)"
+    assert [len(part) for part in (data.train, data.valid, data.test)] == [3_600, 400, 1_000]
+    assert data.info.classes[:3] == ("airplane", "automobile", "bird") and data.info.image == (3, 32, 32)
+    image, label = fetched(data.test)
+    assert label[:5].tolist() == [3, 8, 8, 0, 6]  # a cat, two ships, an airplane, a frog: the official order
+    means = torch.cat([fetched(data.train)[0], image]).mean((0, 2, 3))
+    assert torch.allclose(means, torch.tensor([0.4914, 0.4822, 0.4465]), atol=0.01)  # the usual ones, of the whole
+    asked = labeled_images("cifar10-subset", size=32, channels=3)
+    assert asked.info == data.info and torch.equal(fetched(asked.train)[0], fetched(data.train)[0])
+
+
+def test_the_part_of_cifar10_can_be_cut_from_the_whole(monkeypatch):
+    """Whoever downloads the whole can repeat what was measured on the part."""
+    rows = np.arange(10_000)
+    batches = {f"data_batch_{n}": (np.full((10_000, 3, 32, 32), n, np.uint8), rows % 10) for n in (1, 2, 3, 4, 5)}
+    batches["test_batch"] = (np.full((10_000, 3, 32, 32), 9, np.uint8), rows % 10)
+    monkeypatch.setattr("learnable.data.images.fetch_archive", lambda name, subset: ("path", True))
+    monkeypatch.setattr("learnable.data.images.read_cifar", lambda path: (batches, tuple("abcdefghij")))
+    whole, part = labeled_images("cifar10", size=32), labeled_images("cifar10-subset", size=32)
+    assert whole.info.data == "cifar10" and part.info.data == "cifar10 subset (4,000 + 1,000)"
+    assert [len(x) for x in (whole.train, whole.valid, whole.test)] == [45_000, 5_000, 10_000]
+    assert [len(x) for x in (part.train, part.valid, part.test)] == [3_600, 400, 1_000]
+    assert part.train.image.unique().tolist() == [1] and whole.train.image.unique().tolist() == [1, 2, 3, 4, 5]
+
+
+def test_ants_and_bees(mirror):
+    data = labeled_images("hymenoptera", size=24, channels=3)
+    assert data.info.data == "hymenoptera subset (120 + 70)" and data.info.classes == ("ants", "bees")
+    counts = [part.label.bincount().tolist() for part in (data.train, data.valid, data.test)]
+    assert counts[2] == [35, 35] and sum(counts[0] + counts[1]) == 120 and min(counts[1]) >= 9
+    assert labeled_images("hymenoptera-subset", size=24, channels=3).info == data.info
 
 
 def test_a_mnist_file_that_is_another(monkeypatch, tmp_path):

@@ -40,10 +40,20 @@ def test_a_file_has_what_is_needed_to_know_it(name, file):
 
 def test_the_mirror_says_the_same(mirror):
     manifest = json.loads((mirror / "MANIFEST.json").read_text(encoding="utf-8"))["datasets"]
-    for name, file in FILES:
+    parts = [(name, row.subset) for name, row in DATASETS.items() if row.subset is not None]
+    assert len(parts) == 2
+    for name, file in [(name, file) for name, file in FILES if file.name in manifest[name]["files"]] + parts:
         entry = manifest[name]["files"][file.name]
         assert (entry["bytes"], entry["sha256"]) == (file.bytes, file.sha256)
-        assert entry["official_url"] in file.urls
+        assert entry["official_url"] in (file.urls or DATASETS[name].files[0].urls)
+    assert {name for name, file in FILES if file.name not in manifest[name]["files"]} == {name for name, _ in parts}
+
+
+def test_what_is_only_in_a_mirror_is_never_the_only_way():
+    for row in DATASETS.values():
+        if row.subset is not None:
+            assert "subset" in row.subset.name and not row.subset.urls and len(row.files) == 1
+            assert row.subset.bytes < row.bytes and not row.embedded
 
 
 def test_listing_imports_nothing_heavy():

@@ -35,9 +35,9 @@ def fetch(dataset: str, file: str, *, progress: bool = True) -> Path:
         WorldError: it cannot be had: no network, a server's error, a full disk, a wrong checksum; the message says
             what to do. A file with a wrong checksum is set aside as `<file>.bad` and never used.
     """
-    entry = next((entry for entry in find(dataset).files if entry.name == file), None)
+    entry = next((entry for entry in _entries(dataset) if entry.name == file), None)
     if entry is None:
-        raise unknown(f"file of the dataset {dataset}", file, (entry.name for entry in find(dataset).files))
+        raise unknown(f"file of the dataset {dataset}", file, (entry.name for entry in _entries(dataset)))
     path = data_folder() / dataset / entry.name
     if _is_right(path, entry):
         return path
@@ -55,6 +55,29 @@ def fetch(dataset: str, file: str, *, progress: bool = True) -> Path:
         with contextlib.suppress(OSError):
             _part(path).unlink(missing_ok=True)  # of a download that the mirror made needless
     return path
+
+
+def fetch_archive(dataset: str, *, subset: bool = False) -> tuple[Path, bool]:
+    """The one archive of a data set that also exists as a part of itself, and whether it is the whole one.
+
+    The whole archive goes before the part, whichever is at hand, on this machine or in the mirror; if neither is, the
+    whole one is downloaded. With `subset` it is the other way round. Who takes the part must say so to people.
+
+    Raises:
+        WorldError: as `fetch`.
+    """
+    row = find(dataset)
+    assert row.subset is not None and len(row.files) == 1, f"{dataset} is no archive with a part"
+    ways = [(row.files[0], True), (row.subset, False)]
+    for entry, whole in reversed(ways) if subset else ways:
+        if (data_folder() / dataset / entry.name).exists() or _mirrored(dataset, entry) is not None:
+            return fetch(dataset, entry.name), whole
+    return fetch(dataset, row.files[0].name), True
+
+
+def _entries(dataset: str) -> tuple[File, ...]:
+    row = find(dataset)
+    return row.files if row.subset is None else (*row.files, row.subset)
 
 
 def sha256_of(path: Path) -> str:

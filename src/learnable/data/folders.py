@@ -12,11 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from learnable.data.examples import Data, Info, TensorExamples
-from learnable.data.pictures import SUFFIXES, decoded, quiet_pillow
+from learnable.data.examples import Data, ImageBytes, Info
+from learnable.data.pictures import SUFFIXES, as_bytes, decoded, quiet_pillow
 from learnable.errors import WorldError
 
 PARTS = {"train": "train", "val": "valid", "valid": "valid", "validation": "valid", "test": "test"}
@@ -27,7 +27,7 @@ Listing = dict[str, list[Path]]  # class -> its pictures
 
 
 def labeled_folder(folder: Path, *, size: int, channels: int, invert: bool = False) -> Data:
-    """All pictures below `folder`, read once into memory.
+    """All pictures below `folder`, read once into memory, as bytes.
 
     Where it has `train/` (and `val/`, `valid/` or `test/`) above the classes, these parts are kept, and one that is
     missing is cut from `train`; else 70 %, 10 % and 20 % of each class become the three parts. Hidden files and other
@@ -60,9 +60,7 @@ def labeled_folder(folder: Path, *, size: int, channels: int, invert: bool = Fal
     if missing and len(missing) < 2:
         more["cut"] = f"{' and '.join(missing)} cut from the folder train"
     info = Info(data=f"folder {folder.resolve().name}", classes=tuple(classes), image=(channels, size, size), more=more)
-    return Data(
-        info, *(TensorExamples({"image": images[numbers[part]], "label": labels[numbers[part]]}) for part in SHARES)
-    )
+    return Data(info, *(ImageBytes(images[numbers[part]], labels[numbers[part]]) for part in SHARES))
 
 
 def stratified(
@@ -189,17 +187,17 @@ def _check(folder: Path, parts: dict[str, Listing], classes: list[str]) -> None:
 
 def _read_all(
     folder: Path, paths: list[Path], size: int, channels: int, invert: bool
-) -> Float[Tensor, "n channels size size"]:
+) -> UInt8[Tensor, "n channels size size"]:
     """Every picture, several at a time: Pillow decodes outside of Python's lock."""
     from rich.console import Console
     from rich.progress import track
 
-    images = torch.empty(len(paths), channels, size, size)
+    images = torch.empty(len(paths), channels, size, size, dtype=torch.uint8)
     broken: list[WorldError] = []
 
     def read(number: int) -> None:
         try:
-            images[number] = decoded(paths[number], size, channels, invert)
+            images[number] = as_bytes(decoded(paths[number], size, channels, invert))
         except WorldError as error:
             broken.append(error)
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from einops import repeat
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from PIL import Image, ImageOps
 from torch import Tensor
 
@@ -218,6 +218,15 @@ def _plain(image: Image.Image, channels: int) -> Image.Image:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("L" if channels == 1 else "RGB")
+
+
+def as_bytes(numbers: Float[Tensor, "*axes"]) -> UInt8[Tensor, "*axes"]:
+    """Numbers from 0 to 1 as bytes from 0 to 255: a quarter of the memory, and exact for what came from bytes.
+
+    >>> as_bytes(torch.tensor([0.0, 0.2, 1.0]))
+    tensor([  0,  51, 255], dtype=torch.uint8)
+    """
+    return numbers.mul(255).round().to(torch.uint8)
 
 
 def _numbers(image: Image.Image) -> Float[Tensor, "channels height width"]:

@@ -30,6 +30,7 @@ class Dataset:
     licence: str
     home: str = ""
     files: tuple[File, ...] = ()
+    subset: File | None = None  # a part of it, for machines that have only that: a mirror's, never downloaded
 
     @property
     def embedded(self) -> bool:
@@ -81,6 +82,31 @@ _ADULT = _files(
     ("adult.test", 2_003_153, "a2a9044bc167a35b2361efbabec64e89d69ce82d9790d2980119aac5fd7e9c05"),
 )
 
+_CIFAR10 = _files(
+    ("https://www.cs.toronto.edu/~kriz/",),
+    ("cifar-10-python.tar.gz", 170_498_071, "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"),
+)
+_HYMENOPTERA = _files(
+    ("https://download.pytorch.org/tutorial/",),
+    ("hymenoptera_data.zip", 47_286_322, "fbc41b31d544714d18dd1230b1e2b455e1557766e13e67f9f5a7a23af7c02209"),
+)
+_IMAGENET_SAMPLES = _files(
+    ("https://raw.githubusercontent.com/EliSchwartz/imagenet-sample-images/master/",),
+    ("n01440764_tench.JPEG", 100_582, "98f7e89b26142f7bdb61f3a627dee89729b0bb07a29e9e7f3be9d394c00c6f01"),
+    ("n01443537_goldfish.JPEG", 36_973, "61ff9f1e0c4ed5906efed08c19d0c501b5ba75e45df77818d533a28e825341aa"),
+    ("n01518878_ostrich.JPEG", 101_571, "0592f75d50591658aca0d09060d20303336b7b6e7ef4d47ac137fea6d42d9cb2"),
+    ("n01806567_quail.JPEG", 243_599, "25382aa8ec033aa4e93b8bedbb8d1a7a28b749ec0e3e532baefb20d8d65c4706"),
+    ("n02099601_golden_retriever.JPEG", 175_825, "e3110d963cb53bb99caf2d26c04cbcf8c8d35a0bbbce81c4caef71ec268e411e"),
+    ("n02123045_tabby.JPEG", 86_704, "678cd3aca4149cf0ed354c19061cb51a0a972bbd713864b7cef3eba02c332984"),
+    ("n02391049_zebra.JPEG", 173_519, "ca35cfbead9763232ee94ccb8a9d3a2e2e0bff576a1e22221b210589f6c7bd42"),
+    ("n02690373_airliner.JPEG", 134_442, "7c485f53b3428876ae641e6241e0b4350decbe52a35fc3138d4b9fc46c092e06"),
+    ("n02835271_bicycle-built-for-two.JPEG", 174_604, "97dcfe63fc70346b6082f41b7292883380adaac9c2935cbd232f4196724b8475"),
+    ("n04146614_school_bus.JPEG", 162_709, "6d34a198fdf9ef56a00e8c401699a5f3fc529a7bf2f6aa164e7934e21413bca2"),
+    ("n07753592_banana.JPEG", 188_423, "96c3e9422a5c00da9c9727f0dd13e288d4d966e5236b4a86f64f134ed1ca6cca"),
+    ("n11939491_daisy.JPEG", 131_951, "51156e2f84665e93d5a8ec7c91cd6189ab33da8ec0c47b2843732844c2ff5c26"),
+)  # fmt: skip
+
+_FONTS = "fonts: Bitstream Vera (DejaVu), OFL (STIX), BaKoMa (Computer Modern)"
 _POINTS = {
     "ring": "eight Gaussians on a circle",
     "grid": "twenty-five Gaussians, five by five",
@@ -97,6 +123,19 @@ DATASETS: dict[str, Dataset] = {
         reads="learnable.data.images:digit_scans",
         licence="CC BY 4.0 (UCI)",
         home="https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits",
+    ),
+    "glyphs": Dataset(
+        "12,220 letters and digits in 26 faces on all kinds of ground, drawn at any size, color, 47 classes",
+        reads="learnable.data.images:glyph_images",
+        licence=_FONTS,
+    ),
+    "glyphs-a": Dataset(
+        "those of the glyphs that are capitals: 26 classes", reads="learnable.data.images:glyph_images", licence=_FONTS
+    ),
+    "glyphs-b": Dataset(
+        "the other glyphs, digits and small letters: 21 classes",
+        reads="learnable.data.images:glyph_images",
+        licence=_FONTS,
     ),
     "stdlib": Dataset(
         "about 1 MB of Python: modules of the standard library of the Python that runs",
@@ -121,6 +160,39 @@ DATASETS: dict[str, Dataset] = {
         licence="MIT (Zalando SE)",
         home="https://github.com/zalandoresearch/fashion-mnist",
         files=_FASHION_MNIST,
+    ),
+    "cifar10": Dataset(
+        "CIFAR-10: 50,000 + 10,000 photos of animals and vehicles, 32x32 color, 10 classes",
+        reads="learnable.data.images:labeled_images",
+        licence="none stated; cite Krizhevsky 2009",
+        home="https://www.cs.toronto.edu/~kriz/cifar.html",
+        files=_CIFAR10,
+        subset=File(
+            "cifar-10-python-subset.tar.gz",
+            14_141_290,
+            "4db6a6aeddf365d51133de6b7dfe54f864d717669f736f5b1f4130d330a926da",
+            (),
+        ),
+    ),
+    "hymenoptera": Dataset(
+        "Hymenoptera: 244 + 153 photos of ants and bees, 2 classes",
+        reads="learnable.data.images:labeled_images",
+        licence="none stated (photos from ImageNet)",
+        home="https://pytorch.org/tutorials/beginner/transfer_learning_tutorial.html",
+        files=_HYMENOPTERA,
+        subset=File(
+            "hymenoptera_data-subset.zip",
+            22_089_000,
+            "f27b40dae0feb8170704fd56e080b8327017cbc69533bd92a427a91598a6577c",
+            (),
+        ),
+    ),
+    "imagenet-samples": Dataset(
+        "12 photos of ImageNet, each of another class: to try a model on",
+        reads="learnable.data.photos:imagenet_samples",
+        licence="ImageNet terms: non-commercial research and education",
+        home="https://github.com/EliSchwartz/imagenet-sample-images",
+        files=_IMAGENET_SAMPLES,
     ),
     "tinyshakespeare": Dataset(
         "Tiny Shakespeare: 1,115,394 characters of his plays, 65 distinct",

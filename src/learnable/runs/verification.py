@@ -134,8 +134,13 @@ def save(outcome: Outcome) -> Path:
 
 
 def _plain(data: str) -> str:
-    """A data set's name without its version: the record's key."""
-    return data.split(" ")[0]
+    """A data set's name without its version: the record's key. A part of one is not its whole.
+
+    >>> _plain("stdlib of Python 3.13"), _plain("cifar10 subset (4,000 + 1,000)")
+    ('stdlib', 'cifar10-subset')
+    """
+    name, _, rest = data.partition(" ")
+    return f"{name}-subset" if rest.startswith("subset") else name
 
 
 def _train(name: str, seed: int, data: str | None) -> Run:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor as TorchTensor
 from torch import nn
 
-from learnable.data.examples import Data, Examples, Info, TensorExamples
+from learnable.data.examples import Data, Examples, Info
 from learnable.data.images import digit_scans
 from learnable.data.tables import table
 from learnable.engine import MLP, SGD, Tensor, no_grad
@@ -87,9 +87,9 @@ def measured(network: MLP, examples: Examples) -> Metrics:
 
 def arrays(examples: Examples) -> tuple[np.ndarray, np.ndarray]:
     """All pictures or rows, in float32, the first axis counting examples, and all labels."""
-    assert isinstance(examples, TensorExamples), "digits and tables fit into memory"
-    inputs = "image" if "image" in examples.columns else "features"
-    return examples.columns[inputs].float().numpy(), examples.columns["label"].numpy()
+    batch = examples.batch(torch.arange(len(examples)), {})
+    inputs = "image" if "image" in batch else "features"
+    return batch[inputs].float().numpy(), batch["label"].numpy()
 
 
 def size(info: Info) -> int:

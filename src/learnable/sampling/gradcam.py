@@ -1,0 +1,124 @@
+r"""Grad-CAM: which part of a picture spoke for a class.
+
+A layer's maps say where something was seen, the slope of the class's logit says how much each map matters:
+
+    a_k  = mean over places of  d logit / d A_k           how much map k matters
+    heat = relu( sum over k of  a_k A_k )                 where the maps that matter are awake
+
+It works on any model that ends in logits, and on any layer whose output is (batch, channels, height, width); nothing in
+the model is changed.
+
+Paper    Selvaraju et al. 2017, section 3 - https://arxiv.org/abs/1610.02391
+Letters  their alpha_k^c is our `weight`, their A^k our `maps`, their L^c our `heat`
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from learnable.errors import CallError
+
+
+def grad_cam(
+    model: nn.Module, image: Float[Tensor, "channels height width"], target: int | None = None, layer: str | None = None
+) -> Float[Tensor, "height width"]:
+    """How much each place of a picture speaks for a class, from 0 to 1 at the strongest place; all 0 if none does.
+
+    Args:
+        target: the class's number; None: the one that the model says.
+        layer: the name of a module (`model.named_modules()`); None: the last one whose output has places.
+
+    Raises:
+        CallError: no such layer or class, or a layer without places.
+
+    >>> from learnable.models.vision.lenet import LeNet
+    >>> grad_cam(LeNet(classes=10, channels=1, size=28), torch.rand(1, 28, 28)).shape
+    torch.Size([28, 28])
+    """
+    name = last_map(model, image) if layer is None else layer
+    maps, logits = _watched(model, image, name)
+    number = int(logits.argmax()) if target is None else target
+    if not 0 <= number < len(logits):
+        raise CallError(f"expected a class from 0 to {len(logits) - 1}, came {number}")
+    (slope,) = torch.autograd.grad(logits[number], maps)
+    weight = slope.mean(dim=(2, 3), keepdim=True)
+    heat = (weight * maps).sum(dim=1, keepdim=True).relu().detach()
+    heat = F.interpolate(heat, size=image.shape[1:], mode="bilinear", align_corners=False)[0, 0]
+    return heat / heat.max() if heat.max() > 0 else heat
+
+
+def last_map(model: nn.Module, image: Float[Tensor, "channels height width"]) -> str:
+    """The name of the last module that is called whose output is maps of more than one place.
+
+    >>> last_map(nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 2)), torch.rand(1, 4, 4))
+    '1'
+
+    Raises:
+        CallError: there is none.
+    """
+    names = {module: name for name, module in model.named_modules()}
+    found: list[str] = []
+
+    def note(module: nn.Module, inputs: Any, output: Any) -> None:
+        if names[module] and _has_places(output):
+            found.append(names[module])
+
+    with _looked_at(model, list(names), note), torch.no_grad():
+        model(image[None].to(_device(model)))
+    if not found:
+        raise CallError("expected a model with layers that have places (batch, channels, height, width), came one without: "
+                        "there is nothing on which Grad-CAM could show where")  # fmt: skip
+    return found[-1]
+
+
+def _watched(
+    model: nn.Module, image: Float[Tensor, "channels height width"], layer: str
+) -> tuple[Float[Tensor, "1 maps rows columns"], Float[Tensor, "classes"]]:
+    """What the layer gave and what the model said, so that the slope of the one by the other can be had."""
+    modules = dict(model.named_modules())
+    if layer not in modules:
+        raise CallError(f"there is no layer {layer!r}; the last ones are: {', '.join(list(modules)[-6:])}")
+    seen: list[Tensor] = []
+
+    def keep(module: nn.Module, inputs: Any, output: Any) -> Any:
+        if not isinstance(output, Tensor) or output.ndim != 4:
+            came = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
+            raise CallError(f"expected maps (batch, channels, height, width) from the layer {layer!r}, came {came}")
+        seen.append(output if output.requires_grad else output.requires_grad_())
+        return seen[-1].clone()  # what follows may work in place
+
+    with _looked_at(model, [modules[layer]], keep), torch.enable_grad():
+        logits = model(image[None].to(_device(model)))[0]
+    if not seen:
+        raise CallError(f"the layer {layer!r} is not used when the model looks at a picture")
+    return seen[-1], logits
+
+
+def _has_places(output: Any) -> bool:
+    return isinstance(output, Tensor) and output.ndim == 4 and output.shape[2] * output.shape[3] > 1
+
+
+@contextmanager
+def _looked_at(
+    model: nn.Module, modules: list[nn.Module], hook: Callable[[nn.Module, Any, Any], Any]
+) -> Iterator[None]:
+    """In evaluation mode, with `hook` called after each of these modules; afterwards everything is as it was."""
+    training = [module for module in model.modules() if module.training]
+    handles = [module.register_forward_hook(hook) for module in modules]
+    model.eval()
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+        for module in training:
+            module.training = True
+
+
+def _device(model: nn.Module) -> torch.device:
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
