@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, OneCycleLR, SequentialLR
 
-from learnable.optim.schedules import constant, one_cycle, warmup_cosine
+from learnable.optim.schedules import constant, noam, noam_peak, one_cycle, warmup_cosine
 
-SCHEDULES = [constant, warmup_cosine, one_cycle]
+SCHEDULES = [constant, warmup_cosine, one_cycle, noam]
 
 
 def theirs(make, steps, rate=1.0):
@@ -96,3 +96,15 @@ def test_a_longer_run_has_the_same_shape():
     for schedule in (warmup_cosine, one_cycle):
         assert schedule(50, 100) == pytest.approx(schedule(5000, 10_000), abs=0.01)
     assert not math.isclose(warmup_cosine(5, 100), warmup_cosine(5, 1000))
+
+
+@pytest.mark.parametrize("width, warmup, steps", [(512, 4000, 100_000), (64, 10, 100)])
+def test_noam_is_the_papers_formula(width, warmup, steps):
+    for step in (0, 1, warmup // 2, warmup - 2, warmup - 1, warmup, 3 * warmup, steps - 1):
+        theirs = width**-0.5 * min((step + 1) ** -0.5, (step + 1) * warmup**-1.5)
+        ours = noam_peak(width, warmup) * noam(step, steps, warmup=warmup / steps)
+        assert ours == pytest.approx(theirs, rel=1e-9)
+
+
+def test_noam_without_warm_up_begins_at_its_peak():
+    assert noam(0, 100, warmup=0.0) == 1.0

@@ -38,3 +38,25 @@ def one_cycle(step: int, steps: int, *, warmup: float = 0.3, start: float = 0.04
     if step < peak:
         return ease(start, 1.0, step / peak)
     return ease(1.0, end, (step - peak) / max(1, steps - peak))
+
+
+def noam(step: int, steps: int, *, warmup: float = 0.04) -> float:
+    r"""Rise in a straight line, then fall as 1 / √step: the Transformer's schedule. Vaswani et al. 2017, section 5.3.
+
+    `warmup` is a share of the steps: theirs were 4,000 of 100,000. Their rate, width^-0.5 · min(n^-0.5, n · W^-1.5) at
+    step n of which W warm up, has its peak at n = W; `noam_peak` says how high it is, and this function is the rest.
+
+    >>> [round(noam(step, 10, warmup=0.2), 2) for step in range(10)]
+    [0.5, 1.0, 0.82, 0.71, 0.63, 0.58, 0.53, 0.5, 0.47, 0.45]
+    """
+    rising = max(1, round(warmup * steps))
+    return min((step + 1) / rising, math.sqrt(rising / (step + 1)))
+
+
+def noam_peak(width: int, warmup_steps: int) -> float:
+    """The highest rate of the Transformer's schedule: the wider the model and the longer the warm-up, the lower.
+
+    >>> round(noam_peak(width=512, warmup_steps=4000), 6)
+    0.000699
+    """
+    return float((width * warmup_steps) ** -0.5)
