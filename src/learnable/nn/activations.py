@@ -95,4 +95,5 @@ class Features(nn.Module):
     def forward(self, image: Tensor) -> list[Tensor]:
         with watch(self.model, self.model.taps) as seen:
             self.model.features(image)
-        return [seen[name] for name in self.model.taps]
+        maps = getattr(self.model, "as_map", lambda value: value)  # a transformer's parts give rows of tokens
+        return [maps(seen[name]) for name in self.model.taps]

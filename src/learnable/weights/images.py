@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -63,21 +64,23 @@ class Published:
     preprocessing: Preprocessing = Preprocessing()
 
 
-def torchvision(*rows: tuple[str, str, str, float, int, int]) -> tuple[Published, ...]:
+def torchvision(*rows: tuple[str, str, str, float, int, int], interpolation: str = "bilinear") -> tuple[Published, ...]:
     """Rows of torchvision's weights: variant, name, file, top-1 accuracy, side that is cut out, side that is resized to.
 
     torchvision is BSD-3-Clause; its weights were trained on ImageNet, whose pictures are for research and education.
     """
     place = "https://download.pytorch.org/models/"
     return tuple(
-        Published(f"torchvision/{variant}.{name}", variant, "BSD-3-Clause", top1, place + file, Preprocessing(cut, cut / resized))
+        Published(f"torchvision/{variant}.{name}", variant, "BSD-3-Clause", top1, place + file,
+                  Preprocessing(cut, cut / resized, interpolation=interpolation))
         for variant, name, file, top1, cut, resized in rows
     )  # fmt: skip
 
 
-def timm(*rows: tuple[str, str, str]) -> tuple[Published, ...]:
-    """Rows of timm's weights on the Hugging Face hub: what timm calls the variant, tag, licence."""
-    return tuple(Published(f"timm/{variant}.{tag}", variant, licence) for variant, tag, licence in rows)
+def timm(*rows: tuple[str, str, str], names: Mapping[str, str] = MappingProxyType({})) -> tuple[Published, ...]:
+    """Rows of timm's weights on the Hugging Face hub: what timm calls the variant, tag, licence; `names`: ours -> theirs."""
+    ours = {their: our for our, their in names.items()}
+    return tuple(Published(f"timm/{theirs}.{tag}", ours.get(theirs, theirs), licence) for theirs, tag, licence in rows)
 
 
 @dataclass(frozen=True)
@@ -138,21 +141,24 @@ def load_classifier(
     state = form.change(state)
     table = form.rows(config)
     names = translate({name: tensor.to("meta") for name, tensor in state.items()}, table)
-    found = {key: names[name].shape for key, name in (("last", f"{cls.last}.weight"), ("first", f"{cls.first}.weight"))
-             if name in names}  # fmt: skip
-    if len(found) < 2:
-        lacking = f"{cls.last}.weight" if "last" not in found else f"{cls.first}.weight"
-        raise WorldError(f"the weights at {place} have nothing that becomes our {lacking}; a headless or torn file?")
-    groups = {"classes": found["last"][0], "channels": found["first"][1]}
+    head, stem = names.get(f"{cls.last}.weight"), names.get(f"{cls.first}.weight")
+    if stem is None or (head is None and classes is None):
+        raise WorldError(f"the weights at {place} have nothing that becomes our {cls.first if stem is None else cls.last}.weight; "
+                         + ("a torn file?" if stem is None else "a network without a head: say how many classes=... a new one "
+                            "is to tell apart"))  # fmt: skip
+    groups = {"classes": 0 if head is None else len(head), "channels": stem.shape[1]}
     with torch.device("meta"):  # shapes alone: the numbers come from the file
-        model = cls(config, **groups)
-    translated = translate(state, table, like=model.state_dict())
+        model = cls(config, **groups | ({"classes": classes} if head is None else {}))
+    like = {
+        name: tensor for name, tensor in model.state_dict().items() if head is not None or not _is_of(name, cls.last)
+    }
+    translated = translate(state, table, like=like)
     own = {name: _copy(tensor, dtype) for name, tensor in translated.items()}
     asked = {"classes": classes or groups["classes"], "channels": channels or groups["channels"]}
     if asked["channels"] != groups["channels"]:
         own[f"{cls.first}.weight"] = other_channels(own[f"{cls.first}.weight"], asked["channels"])
     if asked["classes"] != groups["classes"]:
-        own = {name: tensor for name, tensor in own.items() if name.rpartition(".")[0] != cls.last}
+        own = {name: tensor for name, tensor in own.items() if not _is_of(name, cls.last)}
     if asked == groups:
         model.load_state_dict(own, assign=True)
     if asked != groups or any(tensor.is_meta for tensor in chain(model.parameters(), model.buffers())):
@@ -303,14 +309,27 @@ def _fits(cls: Any, config: Config, form: Format, state: Mapping[str, Tensor]) -
     """Whether a bare state has exactly the tensors of this variant, its number of classes and channels aside."""
     with torch.device("meta"):
         expected = untranslate(cls(config).state_dict(), form.rows(config))
-    free = {name for row in form.rows(config) if row.ours in (f"{cls.last}.weight", f"{cls.last}.bias", f"{cls.first}.weight")
-            for name in row.names}  # fmt: skip
-    left_out = [row.names[0] for row in form.rows(config) if row.ours is None]
-    extra = [name for name in state if name not in expected]
-    return (
-        all(name in state and (name in free or state[name].shape == tensor.shape) for name, tensor in expected.items())
-        and all(name in left_out for name in extra)
-    )  # fmt: skip
+    free = {
+        f"{cls.last}.weight": 0,
+        f"{cls.last}.bias": 0,
+        f"{cls.first}.weight": 1,
+    }  # the axis that may be of any length
+    axes = {name: free[row.ours] for row in form.rows(config) if row.ours in free for name in row.names}
+    for name, tensor in expected.items():
+        if name not in state or len(state[name].shape) != len(tensor.shape):
+            return False
+        if any(
+            a != b
+            for axis, (a, b) in enumerate(zip(state[name].shape, tensor.shape, strict=True))
+            if axis != axes.get(name)
+        ):
+            return False
+    extra = {name: tensor for name, tensor in state.items() if name not in expected}
+    return not unmentioned(extra, [row for row in form.rows(config) if row.ours is None])
+
+
+def _is_of(name: str, layer: str) -> bool:
+    return name.rpartition(".")[0] == layer
 
 
 def _copy(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:

@@ -1,0 +1,58 @@
+"""The Vision Transformer's tables: whose names they are, and which configs they refuse."""
+
+import pytest
+import torch
+
+from learnable.errors import WorldError
+from learnable.models.vision.vit import VITS, ViT
+from learnable.weights.table import translate
+from learnable.weights.vit import PUBLISHED, TIMM, TORCHVISION, settings_from
+from parity.pictures import assert_torchvisions
+
+
+@pytest.mark.reference
+def test_the_published_weights_are_those_that_torchvision_names():
+    pytest.importorskip("torchvision")
+    assert_torchvisions(PUBLISHED, {name: row for name, row in VITS.items() if name != "vit_h_14"})
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("name", VITS)
+def test_every_variant_fits_the_libraries_that_have_it(name: str):
+    timm, torchvision = pytest.importorskip("timm"), pytest.importorskip("torchvision")
+    with torch.device("meta"):
+        ours = ViT(VITS[name][0])
+        if name != "vit_h_14":  # timm's has no hidden layer of five thousand
+            translate(
+                timm.create_model(TIMM.names[name], num_classes=1000).state_dict(),
+                TIMM.rows(ours.config),
+                like=ours.state_dict(),
+            )
+        if name in torchvision.models.list_models():
+            theirs = torchvision.models.get_model(name)
+            translate(theirs.state_dict(), TORCHVISION.rows(ours.config), like=ours.state_dict())
+
+
+PUBLISHED_CONFIG = {
+    "model_type": "vit",
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "hidden_act": "gelu",
+    "qkv_bias": True,
+}
+
+
+def test_reads_the_sizes_of_transformers():
+    assert settings_from(PUBLISHED_CONFIG) == {
+        "depth": 12, "width": 768, "heads": 12, "patch": 16, "size": 224, "eps": 1e-12,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"hidden_act": "relu"}, {"intermediate_size": 1000}, {"qkv_bias": False}, {"model_type": "deit"}],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_ours_would_get_wrong_is_refused(change: dict):
+    with pytest.raises(WorldError, match=next(iter(change))):
+        settings_from(PUBLISHED_CONFIG | change)
