@@ -7,7 +7,9 @@ from torch.testing import assert_close
 
 from learnable.errors import CallError
 from learnable.models.language.gpt import GPT, GPTConfig
-from learnable.sampling.cache import Cache, generate_cached, stream_cached
+from learnable.models.language.llama import Llama, LlamaConfig
+from learnable.ops.rotary import DynamicScaling, YarnScaling
+from learnable.sampling.cache import Cache, generate_cached, look_up, stream_cached
 from learnable.sampling.text import generate, greedy, sample, stream
 
 CONFIG = GPTConfig(depth=3, width=32, heads=4, vocab=40, context=24)
@@ -181,3 +183,67 @@ def test_what_is_wrong_is_said(wrong, count, message):
     for write in (generate_cached, lambda *call: list(stream_cached(*call))):
         with pytest.raises(CallError, match=message):
             write(lively(), wrong, count, greedy)
+
+
+LLAMAS = {
+    "grouped": LlamaConfig(2, 32, 4, 2, hidden=44, vocab=40, context=24, tied=True),
+    "one key head": LlamaConfig(2, 32, 4, 1, hidden=44, vocab=40, context=24, biases=True),
+    "a window": LlamaConfig(2, 32, 4, 2, hidden=44, vocab=40, context=24, window=5),
+    "yarn": LlamaConfig(2, 32, 4, 4, hidden=44, vocab=40, context=24, scaling=YarnScaling(4.0, context=6)),
+    "dynamic": LlamaConfig(2, 32, 4, 2, hidden=44, vocab=40, context=24, scaling=DynamicScaling(2.0, context=8)),
+}
+
+
+def lively_llama(config, dtype=torch.float64):
+    torch.manual_seed(0)
+    model = Llama(config).to(dtype)
+    with torch.no_grad():
+        for parameter in model.blocks.parameters():
+            parameter.add_((0.3 if parameter.ndim == 2 else 0.1) * torch.randn_like(parameter))
+        for matrix in [model.token.weight] + ([] if model.unembed is None else [model.unembed.weight]):
+            matrix.copy_(2 * F.normalize(torch.randn_like(matrix)))
+    return model
+
+
+@pytest.mark.parametrize("count", [15, 30], ids=["within the context", "past the context"])
+@pytest.mark.parametrize("lengths", [(5,), (7, 7), (3, 9, 1), (24, 2), (30, 11)], ids=str)
+@pytest.mark.parametrize("config", LLAMAS.values(), ids=LLAMAS)
+def test_llama_writes_as_the_naive_way_does(config, lengths, count):
+    """Shared keys, turned keys, windows, and keys that do not last; alone and in company."""
+    model, texts = lively_llama(config), prompts(*lengths)
+    together = generate_cached(model, texts, count, greedy)
+    for prompt, text in zip(texts, together, strict=True):
+        assert torch.equal(text, generate(model, prompt[None], count, greedy)[0])
+    assert len(torch.cat(together).unique()) > 5
+
+
+@pytest.mark.parametrize("config", LLAMAS.values(), ids=LLAMAS)
+def test_llama_s_logits_are_those_of_the_whole_text(config):
+    model = lively_llama(config)
+    text = torch.stack(prompts(20, 20))
+    cache = Cache.for_model(model, batch=2, room=20)
+    assert cache.keys.shape == (2, 2, config.key_heads, 20, 8)
+    with torch.no_grad():
+        expected = model(text)
+        first = 19 if isinstance(config.scaling, DynamicScaling) else 7
+        assert_close(cache.read(model, text[:, :first]), model(text[:, :first])[:, -1])
+        for place in range(first, 20):
+            if isinstance(config.scaling, DynamicScaling):
+                break  # its older keys are worth nothing now, which is what `config.steady` says
+            assert_close(cache.read(model, text[:, place : place + 1]), expected[:, place])
+
+
+def test_llama_writes_under_autocast():
+    model, texts = lively_llama(LLAMAS["grouped"], torch.float32), prompts(3, 9)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert [len(text) for text in generate_cached(model, texts, 30, greedy)] == [33, 39]
+
+
+@pytest.mark.parametrize("key_heads", [1, 2, 6])
+@pytest.mark.parametrize("new", [1, 3])
+def test_one_row_is_looked_up_as_many_are(key_heads, new):
+    query, keys = torch.randn(2, 6, new, 8), torch.randn(2, key_heads, 9, 8)
+    allowed = torch.rand(2, 1, new, 9) < 0.7
+    copied = keys.repeat_interleave(6 // key_heads, dim=1)
+    for mask in (None, allowed):
+        assert_close(look_up(query, keys, keys, mask), F.scaled_dot_product_attention(query, copied, copied, mask))

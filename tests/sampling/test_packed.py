@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from learnable.models.language.gpt import GPT, GPTConfig
+from learnable.models.language.llama import Llama, LlamaConfig
 from learnable.sampling import cache, packed
 from learnable.sampling.text import greedy, stream
 
@@ -73,3 +74,16 @@ def test_small_models_other_types_and_autocast_are_left_alone(monkeypatch):
     assert not packed.can_pack(a_model(torch.float64))
     with torch.autocast("cpu", torch.bfloat16):
         assert not packed.can_pack(a_model())
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_a_head_of_its_own_is_packed_as_one(small_ones_too, tied):
+    torch.manual_seed(0)
+    model = Llama(LlamaConfig(2, 32, 4, 2, hidden=44, vocab=50, context=64, tied=tied)).eval()
+    prompt = torch.randint(50, (2, 5))
+    with torch.inference_mode(), packed.Packed.of(model).active():
+        scores = model(prompt)
+    torch.testing.assert_close(scores, model(prompt), atol=1e-5, rtol=1e-5)
+    plain = torch.cat(list(stream(model, prompt, 20, greedy)), dim=1)
+    assert torch.equal(torch.cat(list(cache.stream_cached(model, prompt, 20, greedy)), dim=1), plain)
+    assert "head" not in model.__dict__

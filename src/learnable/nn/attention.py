@@ -164,6 +164,13 @@ class SelfAttention(nn.Module):
         allowed: Bool[Tensor, "*#heads #tokens #tokens"] | Bool[Tensor, "#tokens"] | None = None,
     ) -> Float[Tensor, "batch tokens width"]:
         """Let the tokens talk. `allowed`, True where one may look, broadcasts to (batch, heads, queries, keys)."""
-        query, key, value = rearrange(self.to_qkv(x), "b t (three h d) -> three b h t d", three=3, h=self.heads)
-        answers = attend_fast(query, key, value, allowed, self.causal)
+        query, key, value = self.project(x)
+        return self.finish(attend_fast(query, key, value, allowed, self.causal))
+
+    def project(self, x: Float[Tensor, "batch tokens width"]) -> Float[Tensor, "three batch heads tokens head_width"]:
+        """The first half: query, key and value of every token, head by head."""
+        return rearrange(self.to_qkv(x), "b t (three h d) -> three b h t d", three=3, h=self.heads)
+
+    def finish(self, answers: Float[Tensor, "batch heads tokens head_width"]) -> Float[Tensor, "batch tokens width"]:
+        """The second half: the heads' answers side by side, mixed."""
         return self.to_out(rearrange(answers, "b h t d -> b t (h d)"))

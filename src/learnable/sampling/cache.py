@@ -2,7 +2,20 @@
 
 A causal block turns a token into the same key and value whatever comes after it. So they are computed once, written into
 memory that was set aside at the start, and each new token costs one row of the network instead of a whole pass. The model
-stays as it is: `cached_block` is a twin of `Block.forward`, and the tests hold the two ways of writing together.
+stays as it is: `cached_block` is a twin of its block's `forward`, and the tests hold the two ways of writing together.
+
+What it needs of a model is what GPT and Llama have:
+
+    model.embed(tokens, positions) -> blocks -> model.to_logits(x)      with model.token, model.head, model.config.context
+    block                         norm1, attention, norm2, mlp: two residual steps with the norms first
+    attention.project(x)          -> query (batch, heads, tokens, width), key and value, which may have fewer heads
+    attention.finish(answers)     -> what the block adds
+
+and where they have it,
+
+    model.turns(positions)        what every `project` is given as `turns`, computed once: rotary positions
+    model.config.window           how many tokens one may look back, oneself included
+    model.config.steady           up to how many tokens a key stays what it was, if not up to the context
 
 Paper    Shazeer 2019, section 2.4 (generating step by step, its memory traffic) - https://arxiv.org/abs/1911.02150
 """
@@ -13,19 +26,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from learnable.errors import CallError
-from learnable.nn.attention import attend, attend_fast
-from learnable.nn.block import Block
+from learnable.nn.attention import attend
+from learnable.nn.multihead import attend_heads_fast
 from learnable.sampling.packed import Packed, can_pack
 from learnable.sampling.text import Choose
 
-# A model with GPT's parts: `embed`, `blocks`, `to_logits`, `head`, `token` and `config.context`.
-# Sampling is handed models, it imports none.
+# A model with the parts that stand above. Sampling is handed models, it imports none.
 Transformer = Any
+Block = Any
 
 MANY = 16  # new tokens, for which packing the weights is worth its time
 
@@ -57,8 +69,8 @@ def stream_cached(
 
     Short prompts are filled up on the right, where no token looks, and every row counts its own positions.
 
-    Past the context the window slides: every token then stands at another position than before, and what was kept of it is
-    worthless. From there on each token costs a full pass, as it does without a cache.
+    Past the context its start moves on: every token then stands at another position than before, and what was kept of it is
+    worthless. From there on each token costs a full pass, as it does without a cache. So does one past `config.steady`.
 
     Raises:
         CallError: no prompts, an empty one, one that is no row of whole numbers, a count below 0.
@@ -83,7 +95,9 @@ def stream_cached(
     for step in range(count):
         if cache is None or not cache.has_room:
             window, ends = last_tokens(text, lengths, model.config.context)
-            cache = Cache.for_model(model, len(text), min(model.config.context, window.shape[1] + count - step))
+            steady = getattr(model.config, "steady", model.config.context)
+            room = max(window.shape[1], min(steady, window.shape[1] + count - step))
+            cache = Cache.for_model(model, len(text), room)
             logits = cache.read(model, window, None if even else ends)
         else:
             with packed.active() if packed else contextlib.nullcontext():
@@ -103,8 +117,8 @@ def stream_cached(
 class Cache:
     """Keys and values of what was read, block by block, in memory that was set aside once."""
 
-    keys: Float[Tensor, "depth batch heads room head_width"]
-    values: Float[Tensor, "depth batch heads room head_width"]
+    keys: Float[Tensor, "depth batch key_heads room head_width"]
+    values: Float[Tensor, "depth batch key_heads room head_width"]
     lengths: Int[Tensor, "batch"]  # tokens that were read, row by row
     longest: int = 0  # the largest of `lengths`, known without asking a GPU
     even: bool = True  # whether they are all the same
@@ -112,10 +126,11 @@ class Cache:
     @classmethod
     def for_model(cls, model: Transformer, batch: int, room: int) -> "Cache":
         weight = model.token.weight
-        heads = model.blocks[0].attention.heads
-        shape = (len(model.blocks), batch, heads, room, weight.shape[1] // heads)
-        with torch.no_grad():  # the type that keys will have; under autocast it is not the weights'
-            dtype = model.blocks[0].attention.to_qkv(weight[:1]).dtype
+        with (
+            torch.no_grad()
+        ):  # as a key will be: its heads, its width, its type, which under autocast is not the weights'
+            _, key, _ = model.blocks[0].attention.project(weight[None, :1])
+        shape, dtype = (len(model.blocks), batch, key.shape[1], room, key.shape[3]), key.dtype
         # Zeros, as nothing may look at empty places but 0 x NaN, from memory that was somebody's, is NaN.
         return cls(
             weight.new_zeros(shape, dtype=dtype),
@@ -136,20 +151,23 @@ class Cache:
         Args:
             ends: how many of the tokens are real, row by row; None: all of them.
         """
-        new = tokens.shape[1]
+        new, window = tokens.shape[1], getattr(model.config, "window", None) or model.config.context
         positions = self.lengths[:, None] + torch.arange(new, device=tokens.device)  # (batch, tokens)
         start = self.longest if self.even else None
         self.longest += new
         # A query may look at its own place and at those before it. Filling lies after the text it belongs to, and is
         # written over by the tokens to come. A single new token of rows that end together may look at all there is.
         allowed = None
-        if new > 1 or not self.even:
-            allowed = torch.arange(self.longest, device=tokens.device) <= positions[:, None, :, None]
+        if new > 1 or not self.even or self.longest > window:
+            back = positions[:, None, :, None] - torch.arange(self.longest, device=tokens.device)
+            allowed = (back >= 0) & (back < window)
         x = model.embed(tokens, positions)
+        # How long each text is may matter to where its tokens stand; filling is not part of it.
+        places = positions if ends is None else positions.minimum((self.lengths + ends - 1)[:, None])
+        where = {"turns": model.turns(places)} if hasattr(model, "turns") else {}
         for block, keys, values in zip(model.blocks, self.keys, self.values, strict=True):
-            x = cached_block(
-                block, x, keys[:, :, : self.longest], values[:, :, : self.longest], positions, allowed, start
-            )
+            seen = keys[:, :, : self.longest], values[:, :, : self.longest]
+            x = cached_block(block, x, *seen, positions, allowed, start, **where)
         self.lengths = self.lengths + (new if ends is None else ends)
         self.even = self.even and ends is None
         last = x[:, -1:] if ends is None else x[torch.arange(len(x), device=x.device), ends - 1][:, None]
@@ -159,20 +177,19 @@ class Cache:
 def cached_block(
     block: Block,
     x: Float[Tensor, "batch new width"],
-    keys: Float[Tensor, "batch heads tokens head_width"],
-    values: Float[Tensor, "batch heads tokens head_width"],
+    keys: Float[Tensor, "batch key_heads tokens head_width"],
+    values: Float[Tensor, "batch key_heads tokens head_width"],
     positions: Int[Tensor, "batch new"],
     allowed: Bool[Tensor, "batch 1 new tokens"] | None,
     start: int | None = None,
+    **where: Any,
 ) -> Float[Tensor, "batch new width"]:
-    """`Block.forward` for tokens whose past was read before; writes their keys and values to their `positions`.
+    """The block's `forward` for tokens whose past was read before; writes their keys and values to their `positions`.
 
-    Where all rows go on at the same place, that is `start`, and what is written is one piece.
+    Where all rows go on at the same place, that is `start`, and what is written is one piece. `where` is what the
+    attention is told of the places, if anything.
     """
-    attention = block.attention
-    query, key, value = rearrange(
-        attention.to_qkv(block.norm1(x)), "b t (three h d) -> three b h t d", three=3, h=attention.heads
-    )
+    query, key, value = block.attention.project(block.norm1(x), **where)
     if start is not None:
         keys[:, :, start:] = key
         values[:, :, start:] = value
@@ -180,12 +197,25 @@ def cached_block(
         rows = torch.arange(len(x), device=x.device)[:, None]
         keys[rows, :, positions] = key.transpose(1, 2)
         values[rows, :, positions] = value.transpose(1, 2)
-    # A table of one row costs nothing to store, and on a CPU the written-out equation makes it sooner than the kernel.
-    look = attend if query.shape[2] == 1 and query.device.type == "cpu" else attend_fast
-    answers = look(query, keys, values, allowed)
-    x = x + attention.to_out(rearrange(answers, "b h t d -> b t (h d)"))
+    x = x + block.attention.finish(look_up(query, keys, values, allowed))
     x = x + block.mlp(block.norm2(x))
     return x
+
+
+def look_up(
+    query: Float[Tensor, "batch heads new head_width"],
+    keys: Float[Tensor, "batch key_heads tokens head_width"],
+    values: Float[Tensor, "batch key_heads tokens head_width"],
+    allowed: Bool[Tensor, "batch 1 new tokens"] | None,
+) -> Float[Tensor, "batch heads new head_width"]:
+    """What the new tokens' queries find among all keys.
+
+    A table of one row costs nothing to store, and on a CPU the written-out equation makes it sooner than the kernel. Heads
+    that share a key are then rows of one table.
+    """
+    if query.shape[2] > 1 or query.device.type != "cpu":
+        return attend_heads_fast(query, keys, values, allowed)
+    return attend(query.reshape(*keys.shape[:2], -1, query.shape[3]), keys, values, allowed).view(query.shape)
 
 
 def last_tokens(

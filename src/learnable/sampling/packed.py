@@ -41,7 +41,8 @@ class Packed:
         self.swaps: list[tuple[Any, str, Callable[[Tensor], Tensor]]] = [
             (layer, "forward", packed_linear(layer.weight, layer.bias)) for layer in layers
         ]
-        self.swaps.append((model, "head", packed_linear(model.token.weight, None)))
+        if getattr(model, "unembed", None) is None:  # the head is the token embedding, no layer of its own
+            self.swaps.append((model, "head", packed_linear(model.token.weight, None)))
 
     @classmethod
     def of(cls, model: Any) -> "Packed":
