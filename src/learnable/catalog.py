@@ -473,7 +473,9 @@ TOPICS = (
           code=("learnable.models.vision.vit:ViT", "learnable.models.vision.vit:ViTConfig",
                 "learnable.models.vision.vit:stretched", "learnable.nn.block:Block")),
     Topic("swin", "Swin Transformer", "transformers", 2, "advanced", Minutes(12, 6, 10, 4),
-          ("vit",), "Liu et al. 2021", 2021),
+          ("vit",), "Liu et al. 2021", 2021,
+          code=("learnable.models.vision.swin:Swin", "learnable.models.vision.swin:SwinConfig",
+                "learnable.models.vision.swin:distances", "learnable.models.vision.swin:neighbors")),
     Topic("detr", "Detection with a transformer: DETR", "transformers", 2, "advanced", Minutes(12, 7, 10, 4),
           ("transformer", "object-detection", "resnet"), "Carion et al. 2020", 2020),
 

@@ -25,6 +25,7 @@ from learnable.weights.images import Published
 #            module                              class        variants    published weights
 FAMILIES = (
     ("learnable.models.vision.resnet",           "ResNet",    "RESNETS",  "learnable.weights.resnet"),
+    ("learnable.models.vision.swin",             "Swin",      "SWINS",    "learnable.weights.swin"),
     ("learnable.models.vision.vit",              "ViT",       "VITS",     "learnable.weights.vit"),
     ("learnable.models.language.gpt",            "GPT",       "GPT2",     ""),
 )  # fmt: skip
