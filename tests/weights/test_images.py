@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 from learnable.errors import CallError, WorldError
 from learnable.models.vision.resnet import RESNETS, ResNet, ResNetConfig
-from learnable.weights.images import Preprocessing, other_channels
+from learnable.weights.images import Preprocessing, counted, other_channels
 
 SMALL = ResNetConfig(depths=(1, 1, 1, 1), bottleneck=False, width=8)
 
@@ -154,3 +154,13 @@ def test_pixels_are_normalized():
     made = Preprocessing().normalize(image)
     assert_close(made[:, 1], (image[:, 1] - 0.456) / 0.224)
     assert_close(Preprocessing().normalize(image[:, :1]), (image[:, :1] - 0.449) / 0.226)
+
+
+def test_norms_of_old_files_have_seen_no_batches():
+    state = {
+        "norm.running_var": torch.ones(2),
+        "old.running_var": torch.ones(2),
+        "norm.num_batches_tracked": torch.tensor(7),
+    }
+    counts = {name: int(count) for name, count in counted(state).items() if name.endswith("tracked")}
+    assert counts == {"norm.num_batches_tracked": 7, "old.num_batches_tracked": 0}

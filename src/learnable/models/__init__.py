@@ -24,8 +24,11 @@ from learnable.weights.images import Published
 
 #            module                              class        variants    published weights
 FAMILIES = (
+    ("learnable.models.vision.alexnet",          "AlexNet",   "ALEXNETS", "learnable.weights.alexnet"),
+    ("learnable.models.vision.vgg",              "VGG",       "VGGS",     "learnable.weights.vgg"),
     ("learnable.models.vision.resnet",           "ResNet",    "RESNETS",  "learnable.weights.resnet"),
     ("learnable.models.vision.swin",             "Swin",      "SWINS",    "learnable.weights.swin"),
+    ("learnable.models.vision.densenet",         "DenseNet",  "DENSENETS", "learnable.weights.densenet"),
     ("learnable.models.vision.vit",              "ViT",       "VITS",     "learnable.weights.vit"),
     ("learnable.models.language.gpt",            "GPT",       "GPT2",     ""),
 )  # fmt: skip

@@ -137,6 +137,7 @@ def load_classifier(
         raise CallError(f"expected at least 1 class and 1 channel, came classes={classes} and channels={channels}")
     row = next((row for row in published if row.name == str(place)), None)
     config_json, state = _read(place, row, allow_pickle)
+    state = counted(state)
     form, config = _recognize(cls, variants, formats, config_json, state)
     state = form.change(state)
     table = form.rows(config)
@@ -166,8 +167,15 @@ def load_classifier(
         model.load_state_dict(own, strict=asked["classes"] == groups["classes"])
         if dtype is None and (kinds := {tensor.dtype for tensor in own.values() if tensor.is_floating_point()}):
             model.to(kinds.pop())
-    model.preprocessing = row.preprocessing if row else preprocessing_of(config_json)
+    model.preprocessing = preprocessing_of(config_json) or (row.preprocessing if row else None)
     return model
+
+
+def counted(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Files from before 2018 (VGG's and DenseNet's) do not say how many batches a norm has seen: nought, as torch reads them."""
+    norms = [name.removesuffix("running_var") for name in state if name.endswith(".running_var")]
+    missing = {f"{norm}num_batches_tracked": torch.zeros((), dtype=torch.int64) for norm in norms}
+    return {**missing, **state}
 
 
 def save_classifier(model: Any, folder: str | Path, variants: Variants, form: Format) -> None:
