@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import requests
 
 from learnable.data import fetch as module
 from learnable.data.fetch import fetch, fetch_archive
@@ -234,6 +235,41 @@ def test_no_network(server, monkeypatch, tmp_path):
     assert "Traceback" not in message and "HTTPConnectionPool" not in message
     cached(tmp_path).write_bytes(CONTENT)  # what the message told the user to do
     assert fetch("toy", "file.bin").read_bytes() == CONTENT
+
+
+def test_a_file_out_of_an_archive(server, monkeypatch, tmp_path):
+    import io
+    import zipfile
+
+    def archive(name, content):
+        made = io.BytesIO()
+        with zipfile.ZipFile(made, "w") as zipped:
+            zipped.writestr(name, content)
+        return made.getvalue()
+
+    def answer(content, status=200):
+        response = requests.Response()
+        response.status_code, response.reason, response.raw = status, "so so", io.BytesIO(content)
+        monkeypatch.setattr(requests, "get", lambda url, **more: asked.append(url) or response)
+
+    asked = []
+    register(monkeypatch, "https://nowhere.invalid/all.zip#inner/file.bin")
+    for content, said in (
+        (b"no archive", "it is no zip archive with inner/file.bin"),
+        (archive("other", CONTENT), "it is no zip archive with inner/file.bin"),
+        (archive("inner/file.bin", CONTENT[:-1]), "bytes in inner/file.bin"),
+        (archive("inner/file.bin", CONTENT[::-1]), "wrong checksum"),
+    ):
+        answer(content)
+        with pytest.raises(WorldError, match=said):
+            fetch("toy", "file.bin")
+        assert not cached(tmp_path).exists()
+    answer(b"", status=404)
+    with pytest.raises(WorldError, match="answered 404"):
+        fetch("toy", "file.bin")
+    answer(archive("inner/file.bin", CONTENT))
+    assert fetch("toy", "file.bin").read_bytes() == CONTENT
+    assert set(asked) == {"https://nowhere.invalid/all.zip"}
 
 
 def test_the_mirror_is_used_and_nothing_is_asked(server, monkeypatch, tmp_path):

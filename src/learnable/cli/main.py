@@ -190,16 +190,21 @@ def evaluate(
     using.evaluate(run, data, json)
 
 
-@app.command(epilog="Example: learnable predict lenet three.png seven.png")
+@app.command(
+    epilog='Example: learnable predict lenet three.png seven.png; learnable predict bert-classify --text "..."'
+)
 def predict(
     run: RunName,
-    files: Annotated[list[Path], typer.Argument(help="Pictures, or texts, as the recipe says.")],
+    files: Annotated[list[Path] | None, typer.Argument(help="Pictures, or texts, as the recipe says.")] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(help="A text itself in place of a file; as often as you like.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Ask a trained model about files."""
     from learnable.cli import using
 
-    using.predict(run, files, json)
+    using.predict(run, files or [], text or [], json)
 
 
 @app.command(epilog='Example: learnable generate gpt --prompt "def " --seed 1')

@@ -1,5 +1,6 @@
 """`evaluate`, `predict`, `generate`, `export`, `serve`: what a trained model is for."""
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +23,39 @@ def evaluate(name: str, data: str | None, json: bool) -> None:
         table(("metric", "value"), [(key, number(value)) for key, value in metrics.items()], numbers=("value",))
 
 
-def predict(name: str, files: list[Path], json: bool) -> None:
-    """Print what the model says to each file.
+def predict(name: str, files: list[Path], texts: list[str], json: bool) -> None:
+    """Print what the model says to each file and each text.
 
     A person is told of a file that cannot be read and gets the other answers, with exit code 1; a program gets all or nothing.
     """
     from learnable.runs.run import Run
 
+    if not files and not texts:
+        raise CallError("expected files to be asked about, or --text; say learnable predict RUN FILE")
     run = Run.open(name, note)
     run.model  # noqa: B018 - a run without a model is one error, not one for each file
-    if json:
-        emit([{"file": str(file), **run.predict(file)} for file in files])
-        return
+    if texts and "text" not in run.recipe.takes:
+        raise CallError(f"{run.recipe_name} takes {run.recipe.takes}, not --text")
+    with tempfile.TemporaryDirectory() as folder:
+        asked = [(str(file), file) for file in files]
+        for number, text in enumerate(texts):
+            if not text.strip():
+                raise CallError("expected a text behind --text, came nothing but space")
+            own = Path(folder) / f"{number}.txt"
+            own.write_text(text, encoding="utf-8", errors="replace")
+            asked.append((text, own))
+        if json:
+            emit([{"file": title, **run.predict(file)} for title, file in asked])
+            return
+        _ask(run, asked)
+
+
+def _ask(run: Any, asked: list[tuple[str, Path]]) -> None:
     answers, broken = [], 0
     aside(run.described)
-    for file in files:
+    for title, file in asked:
         try:
-            answers.append({"file": str(file), **run.predict(file)})
+            answers.append({"file": title, **run.predict(file)})
         except CallError:
             raise
         except LearnableError as error:

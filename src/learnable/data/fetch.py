@@ -24,6 +24,7 @@ from learnable.home import data_folder
 MIRROR = "LEARNABLE_DATA_MIRROR"
 CHUNK = 1 << 18  # bytes
 PATIENCE = (10, 30)  # seconds: until a server answers; until the next bytes come
+ARCHIVE = 64 << 20  # bytes that an archive may have out of which a single file is taken
 TRIES = 4  # per address; a connection that is cut is taken up again
 
 
@@ -157,6 +158,8 @@ def _download(dataset: str, path: Path, entry: File, progress: bool) -> None:
     failures = []
     for url in entry.urls:
         try:
+            if "#" in url:
+                return _download_member(url, path, entry)
             return _download_from(url, path, entry, progress)
         except _Failed as failure:
             failures.append(f"  {url}: {failure}")
@@ -196,6 +199,39 @@ def _download_from(url: str, path: Path, entry: File, progress: bool) -> None:
                               f"it was set aside as {path.name}.bad and not used")  # fmt: skip
             part.unlink()  # its two halves may be of two different files: once more, from zero
     raise _Failed(f"{reason} (tried {TRIES} times)")
+
+
+def _download_member(url: str, path: Path, entry: File) -> None:
+    """Get a file out of a zip archive, `archive.zip#member`; the archive is small and is not kept."""
+    import io
+    import zipfile
+
+    import requests
+
+    address, _, member = url.partition("#")
+    try:
+        with requests.get(address, stream=True, timeout=PATIENCE) as response:
+            if response.status_code != 200:
+                raise _Failed(f"the server answered {response.status_code} {response.reason}")
+            archive = io.BytesIO()
+            for chunk in response.iter_content(CHUNK):
+                archive.write(chunk)
+                if archive.tell() > ARCHIVE:
+                    raise _Failed(f"expected an archive of at most {ARCHIVE:,} bytes, the server sends more")
+        with zipfile.ZipFile(archive) as opened:
+            if opened.getinfo(member).file_size != entry.bytes:
+                raise _Failed(f"expected {entry.bytes:,} bytes in {member}, came {opened.getinfo(member).file_size:,}")
+            content = opened.read(member)
+    except requests.RequestException as error:
+        raise _Failed(_shortly(error)) from error
+    except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, EOFError) as error:
+        raise _Failed(f"it is no zip archive with {member} in it") from error
+    came = hashlib.sha256(content).hexdigest()
+    if came != entry.sha256:
+        raise _Failed(f"wrong checksum: expected the sha256 {entry.sha256}, came {came}")
+    with _plain_errors(path):
+        _part(path).write_bytes(content)
+        _part(path).replace(path)
 
 
 class _CutOff(Exception):

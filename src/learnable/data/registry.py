@@ -81,6 +81,24 @@ _ADULT = _files(
     ("adult.data", 3_974_305, "5b00264637dbfec36bdeaab5676b0b309ff9eb788d63554ca0a249491c86603d"),
     ("adult.test", 2_003_153, "a2a9044bc167a35b2361efbabec64e89d69ce82d9790d2980119aac5fd7e9c05"),
 )
+_SST = tuple(
+    File(
+        f"trees/{name}.txt",
+        size,
+        sha256,
+        (f"https://nlp.stanford.edu/sentiment/trainDevTestTrees_PTB.zip#trees/{name}.txt",),
+    )
+    for name, size, sha256 in (
+        ("train", 2_160_058, "e2f3f41b0b1e6d4dddc0effe3bfc2d27ed8928079aa9a03d652311614fc5feb7"),
+        ("dev", 280_825, "0e9336aed6e4730e19f58d00a77b3f0297efdb755f7b5e598c98a05e3f97ea40"),
+        ("test", 559_614, "6e54806dee95cf80cd918e7dfb3f6770f6df24bf826f289a4d1f709e1c8f6761"),
+    )
+)
+_AG_NEWS = _files(
+    ("https://raw.githubusercontent.com/mhjabreel/CharCnn_Keras/master/data/ag_news_csv/",),
+    ("train.csv", 29_470_338, "76a0a2d2f92b286371fe4d4044640910a04a803fdd2538e0f3f29a5c6f6b672e"),
+    ("test.csv", 1_857_427, "521465c2428ed7f02f8d6db6ffdd4b5447c1c701962353eb2c40d548c3c85699"),
+)
 
 _CIFAR10 = _files(
     ("https://www.cs.toronto.edu/~kriz/",),
@@ -140,6 +158,12 @@ DATASETS: dict[str, Dataset] = {
     "stdlib": Dataset(
         "about 1 MB of Python: modules of the standard library of the Python that runs",
         reads="learnable.data.text:characters",
+        licence="PSF-2.0",
+        home="https://docs.python.org/3/library/",
+    ),
+    "modules": Dataset(
+        "four lines of Python each, of one of 22 modules of the standard library: which?",
+        reads="learnable.data.labeled:labeled_texts",
         licence="PSF-2.0",
         home="https://docs.python.org/3/library/",
     ),
@@ -221,6 +245,20 @@ DATASETS: dict[str, Dataset] = {
         licence="CC BY 4.0 (UCI)",
         home="https://archive.ics.uci.edu/dataset/2/adult",
         files=_ADULT,
+    ),
+    "sst": Dataset(
+        "Stanford Sentiment Treebank: 8,544 + 1,101 + 2,210 sentences of film reviews, graded in five steps, phrase by phrase",
+        reads="learnable.data.labeled:labeled_texts",
+        licence="none stated; cite Socher et al. 2013",
+        home="https://nlp.stanford.edu/sentiment/",
+        files=_SST,
+    ),
+    "ag_news": Dataset(
+        "AG News: 120,000 + 7,600 news items, title and first sentences, 4 topics",
+        reads="learnable.data.labeled:labeled_texts",
+        licence="research, non-commercial",
+        home="http://groups.di.unipi.it/~gulli/AG_corpus_of_news_articles.html",
+        files=_AG_NEWS,
     ),
 }
 

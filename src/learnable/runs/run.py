@@ -207,6 +207,8 @@ class Run:
             from learnable.data.tables import table_like
 
             return self.recipe.evaluate(self.model, table_like(source, self.info), self.info)
+        if "vocabulary" in self.info.more:
+            return self.recipe.evaluate(self.model, self._texts(source), self.info)
         data = self.data(source)
         test: Examples = data.test
         ours, theirs = self.info.classes or self.info.alphabet, data.info.classes or data.info.alphabet
@@ -217,6 +219,17 @@ class Run:
             places = torch.tensor([ours.index(letter) for letter in theirs])
             test = TextWindows(places[test.tokens.long()], test.context)  # the same letters by our numbers
         return self.recipe.evaluate(self.model, test, self.info)
+
+    def _texts(self, source: str | None) -> Examples:
+        """The test part in the run's own words."""
+        from learnable.data.labeled import texts_like
+        from learnable.data.masked import masked_like
+
+        source = source or self.record["overrides"].get("data")
+        if self.info.classes:
+            return texts_like(source, self.info)
+        share = self.recipe.data_settings.get("share")
+        return masked_like(source, self.info, float(share)) if share else masked_like(source, self.info)
 
     @property
     def can_predict(self) -> bool:

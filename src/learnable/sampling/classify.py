@@ -1,4 +1,4 @@
-"""What a trained classifier is used for: one new picture in, the name of its class out."""
+"""What a trained classifier is used for: one new picture, row or text in, the name of its class out."""
 
 from pathlib import Path
 from typing import Any
@@ -9,14 +9,18 @@ from torch import Tensor, nn
 from learnable.data.examples import Info
 from learnable.data.images import prepare
 from learnable.data.tables import prepare_table
+from learnable.data.text import read_text
+from learnable.data.words import Lexicon
 from learnable.errors import CallError, WorldError
 
 
 def classify(model: nn.Module, info: Info, path: str | Path | bytes) -> dict[str, Any]:
-    """Say what is on a picture, or what the rows of a CSV file are, whichever the model was trained on.
+    """Say what is on a picture, what a text is about, or what the rows of a CSV file are, whichever the model was trained on.
 
-    Of a file with one row, like `classify_image`; of more, lists with one entry a row.
+    Of a table with one row, like `classify_image`; of more, lists with one entry a row.
     """
+    if "vocabulary" in info.more:
+        return classify_text(model, info, path)
     if info.image is not None or "columns" not in info.more:
         return classify_image(model, info, path)
     if isinstance(path, bytes):
@@ -43,6 +47,36 @@ def classify_image(model: nn.Module, info: Info, path: str | Path | bytes) -> di
     if info.image is None or not info.classes:
         raise CallError(f"expected a model of pictures with named classes, came one that was trained on {info.data}")
     return _answer(model, info, prepare(path, info))
+
+
+def classify_text(model: nn.Module, info: Info, path: str | Path | bytes) -> dict[str, Any]:
+    """Say what the text in a file is about: {"prediction": name, "probabilities": {name: p, ...}}.
+
+    What is longer than the model's context is not read; `unread` then says how many tokens that are.
+
+    Args:
+        path: a text file in UTF-8, or the bytes of one.
+
+    Raises:
+        CallError: the model was trained on something other than texts with named classes.
+        WorldError: no such file, no text in it, or a model whose weights are no numbers.
+    """
+    if not info.classes:
+        raise CallError(f"expected a model of texts with named classes, came one that was trained on {info.data}")
+    if isinstance(path, bytes):
+        try:
+            text = path.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise WorldError("expected a text in UTF-8, came other bytes") from error
+    else:
+        text = read_text(Path(path))
+    lexicon = Lexicon(info.more["vocabulary"])
+    numbers = lexicon.encode(text)
+    if not numbers:
+        raise WorldError("expected a text with something to read, came one without a word")
+    answer = _answer(model, info, torch.tensor(lexicon.frame(text, info.context)))
+    unread = len(numbers) - (info.context - 2)
+    return answer | ({"unread": unread} if unread > 0 else {})
 
 
 def _answer(model: nn.Module, info: Info, example: Tensor) -> dict[str, Any]:
