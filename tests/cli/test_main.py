@@ -61,7 +61,7 @@ def test_the_version_is_printed(learnable):
             "'topic' is not one of 'topics', 'models', 'recipes', 'datasets', 'exercises'; 'learnable list --help'",
         ),
         ("list", "Missing argument"),
-        ("predict lenet", "Missing argument"),
+        ("predict lenet", "expected files to be asked about, or --text"),
         ("export lenet", "Missing option '--to'. Choose from: onnx, torch, safetensors; 'learnable export --help'"),
         ("export lenet --to tflite", "'tflite' is not one of 'onnx', 'torch', 'safetensors'"),
         ("train lenet --steps many", "'--steps'"),

@@ -33,6 +33,56 @@ def picture(tmp_path):
     return path
 
 
+@pytest.fixture
+def reader(learnable, tmp_path):
+    """A run that reads texts, hardly trained."""
+    table = tmp_path / "my.csv"
+    table.write_text("text,label\n" + "".join(f"the {w} sat {i},{w}\n" for i in range(20) for w in ("cat", "dog")))
+    small = ("--depth", 1, "--width", 8, "--heads", 2, "--context", 16, "--vocab", 80)
+    assert learnable("train", "bert-classify", "--data", table, "--smoke", *small).code == 0
+    return "bert-classify"
+
+
+def test_a_text_may_be_asked_about_itself(learnable, reader, tmp_path):
+    file = tmp_path / "mine.txt"
+    file.write_text("the cat sat")
+    [[one, other]] = learnable("predict", reader, file, "--text", "the cat sat", "--json").json
+    assert one["file"] == str(file) and other["file"] == "the cat sat"
+    assert one["probabilities"] == other["probabilities"] and "unread" not in one
+    [[long]] = learnable("predict", reader, "--text", "cat " * 20, "--json").json
+    assert long["unread"] == 20 - 14
+    said = learnable("predict", reader, "--text", "the cat sat")
+    assert "the cat sat" in said.out and said.code == 0
+    [found] = learnable("evaluate", reader, "--json").json
+    assert set(found["metrics"]) == {"accuracy", "loss"}
+
+
+def test_texts_that_cannot_be_asked_about(learnable, reader, digits, tmp_path):
+    said = learnable("predict", digits, "--text", "three")
+    assert (said.code, "takes a picture" in said.error or "not --text" in said.error) == (2, True)
+    assert "nothing but space" in learnable("predict", reader, "--text", "  ").error
+    empty = tmp_path / "none.txt"
+    empty.write_text("´ \u0301")
+    assert learnable("predict", reader, empty).code in (0, 1)
+    (tmp_path / "bytes.txt").write_bytes(b"\xff\xfe\x00")
+    assert "expected UTF-8" in learnable("predict", reader, tmp_path / "bytes.txt").err
+    other = tmp_path / "other.csv"
+    other.write_text("text,label\n" + "a,x\nb,y\n" * 5)
+    assert "classes cat, dog" in learnable("evaluate", reader, "--data", other).error
+
+
+def test_a_reader_of_texts_is_exported_with_free_axes(process, reader, tmp_path):
+    """In a process of its own: the tests' check of shapes would fix the free axes."""
+    pytest.importorskip("onnxscript")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    [found] = process("export", reader, "--to", "onnx", "--out", tmp_path / "reader.onnx", "--json").json
+    assert found["difference"] < 1e-4
+    session = onnxruntime.InferenceSession(found["path"])
+    shapes = [(1, 3), (5, 16)]
+    for shape in shapes:
+        assert session.run(None, {"tokens": torch.full(shape, 6).numpy()})[0].shape == (shape[0], 2)
+
+
 def test_evaluating_is_an_object(learnable, digits):
     metrics = learnable("train", "--resume", digits, "--json").json[-1]["metrics"]
     [found] = learnable("evaluate", digits, "--json").json

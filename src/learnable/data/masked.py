@@ -125,18 +125,21 @@ def masked_text(source: str | None = None, *, context: int = 64, vocab: int = 40
     name, parts = _parts(source)
     pieces = learn_words(parts[0], vocab)
     lexicon = Lexicon(pieces)
-    rows = [_rows(part, lexicon, context) for part in parts]
-    train: Examples = rows[0]
-    if len(parts[0]) == 1:
-        flat = torch.tensor(lexicon.encode(parts[0][0]), dtype=torch.int32)
-        if len(flat) < context or min(len(part.tokens) for part in rows) < 1:
+    valid, test = (_rows(part, lexicon, context) for part in parts[1:])
+    train: Examples
+    if len(parts[0]) > 1:
+        train = _rows(parts[0], lexicon, context)
+        seen = train.tokens
+    else:
+        seen = torch.tensor(lexicon.encode(parts[0][0]), dtype=torch.int32)
+        if len(seen) < context or not len(valid) or not len(test):
             raise WorldError(
                 f"{name} is too short for a context of {context} tokens; give more text, or a smaller --context"
             )
-        train = Windows(flat, context, lexicon.first, lexicon.last)
-    more: dict[str, Any] = {"vocabulary": list(pieces), "unigram": unigram(rows[0].tokens, rows[2].tokens, lexicon)}
+        train = Windows(seen, context, lexicon.first, lexicon.last)
+    more: dict[str, Any] = {"vocabulary": list(pieces), "unigram": unigram(seen, test.tokens, lexicon)}
     info = Info(data=name, context=context, more=more)
-    return Data(info, *(Masked(part, lexicon, context, share) for part in (train, rows[1], rows[2])))
+    return Data(info, *(Masked(part, lexicon, context, share) for part in (train, valid, test)))
 
 
 def masked_like(source: str | None, info: Info, share: float = SHARE) -> Masked:
@@ -149,9 +152,7 @@ def masked_like(source: str | None, info: Info, share: float = SHARE) -> Masked:
     return Masked(_rows(parts[2], lexicon, info.context), lexicon, info.context, share)
 
 
-def unigram(
-    train: Int[Tensor, "texts context"], test: Int[Tensor, "more context"], lexicon: Lexicon
-) -> dict[str, float]:
+def unigram(train: Int[Tensor, "*seen"], test: Int[Tensor, "*asked"], lexicon: Lexicon) -> dict[str, float]:
     """What who knows nothing but how common each token is reaches on `test`: loss in nats, share of right guesses."""
     special = torch.tensor(lexicon.special)
     seen, asked = (part[torch.isin(part, special, invert=True)].long() for part in (train, test))

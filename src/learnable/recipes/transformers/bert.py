@@ -132,7 +132,7 @@ def run_of(pretrained: str) -> Path | None:
     real = [folder for folder in found if not json.loads((folder / "run.json").read_text())["overrides"].get("smoke")]
     if "/" not in pretrained and pretrained == "bert" and not found:
         raise WorldError("there is no run of bert yet to begin from; make one: learnable train bert")
-    return (real or found or [None])[-1]
+    return next(reversed(real or found), None)
 
 
 def weights_of(folder: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
