@@ -3,7 +3,8 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from learnable.optim.factories import adamw, sgd
+from learnable.errors import CallError
+from learnable.optim.factories import adamw, muon, sgd
 
 
 def net():
@@ -80,3 +81,31 @@ def test_momentum_builds_up():
         model.weight.grad = torch.ones(1, 1)
         optimizer.step()
         assert model.weight.item() == pytest.approx(expected)
+
+
+class Stack(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.token = nn.Embedding(5, 4)
+        self.blocks = nn.ModuleList(nn.Sequential(nn.LayerNorm(4), nn.Linear(4, 4)) for _ in range(2))
+        self.head = nn.Linear(4, 5)
+
+
+def test_muon_moves_the_matrices_of_the_blocks_and_adamw_the_rest():
+    model = Stack()
+    by_muon, by_adam = muon(model, 0.02, adam_share=0.1).param_groups
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    assert {names[id(p)] for p in by_muon["params"]} == {"blocks.0.1.weight", "blocks.1.1.weight"}
+    assert len(by_muon["params"]) + len(by_adam["params"]) == len(names)
+    assert (by_muon["lr"], by_adam["lr"]) == (0.02, pytest.approx(0.002))
+    assert by_muon["orthogonal"] and not by_adam["orthogonal"]
+
+
+def test_muon_leaves_out_what_is_frozen_and_refuses_a_module_without_blocks():
+    model = Stack()
+    model.blocks[0].requires_grad_(False)
+    assert len(muon(model, 0.02).param_groups[0]["params"]) == 1
+    with pytest.raises(
+        CallError, match="expected linear layers within an nn.ModuleList.*none in Sequential; use adamw"
+    ):
+        muon(nn.Sequential(nn.Linear(2, 2)), 0.02)

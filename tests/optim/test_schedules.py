@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, OneCycleLR, SequentialLR
 
-from learnable.optim.schedules import constant, noam, noam_peak, one_cycle, warmup_cosine
+from learnable.optim.schedules import constant, hold_then_fall, noam, noam_peak, one_cycle, warmup_cosine
 
-SCHEDULES = [constant, warmup_cosine, one_cycle, noam]
+SCHEDULES = [constant, warmup_cosine, one_cycle, noam, hold_then_fall]
 
 
 def theirs(make, steps, rate=1.0):
@@ -108,3 +108,9 @@ def test_noam_is_the_papers_formula(width, warmup, steps):
 
 def test_noam_without_warm_up_begins_at_its_peak():
     assert noam(0, 100, warmup=0.0) == 1.0
+
+
+def test_hold_then_fall_by_hand():
+    """Held for two of five steps; then thirds of the way down, of which the last step's end would be zero."""
+    assert [hold_then_fall(step, 5) for step in range(5)] == pytest.approx([1, 1, 1, 2 / 3, 1 / 3])
+    assert [hold_then_fall(step, 4, fall=1.0) for step in range(4)] == pytest.approx([1, 0.75, 0.5, 0.25])

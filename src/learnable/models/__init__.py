@@ -31,8 +31,9 @@ FAMILIES = (
     ("learnable.models.vision.densenet",         "DenseNet",  "DENSENETS", "learnable.weights.densenet"),
     ("learnable.models.vision.vit",              "ViT",       "VITS",     "learnable.weights.vit"),
     ("learnable.models.language.gpt",            "GPT",       "GPT2",     ""),
+    ("learnable.models.language.modern_gpt",     "ModernGPT", "NANOCHAT", ""),
 )  # fmt: skip
-PREFIX = {"GPT2": "gpt2-"}  # tables whose rows have short names
+PREFIX = {"GPT2": "gpt2-", "NANOCHAT": "nanochat-"}  # tables whose rows have short names
 
 
 class Variant(NamedTuple):

@@ -88,7 +88,7 @@ def rotary_turns(
 
 
 def rotate_halves(
-    x: Float[Tensor, "*batch width"], cos: Float[Tensor, "*#batch half"], sin: Float[Tensor, "*#batch half"]
+    x: Float[Tensor, "*batch width"], cos: Float[Tensor, "... half"], sin: Float[Tensor, "... half"]
 ) -> Float[Tensor, "*batch width"]:
     """Turn number i of the first half together with number i of the second: as in the files of Llama and its kin.
 
@@ -101,7 +101,7 @@ def rotate_halves(
 
 
 def rotate_pairs(
-    x: Float[Tensor, "*batch width"], cos: Float[Tensor, "*#batch half"], sin: Float[Tensor, "*#batch half"]
+    x: Float[Tensor, "*batch width"], cos: Float[Tensor, "... half"], sin: Float[Tensor, "... half"]
 ) -> Float[Tensor, "*batch width"]:
     """Turn neighbors together, numbers 2i and 2i + 1: equation 34 of the paper, and Meta's own code.
 

@@ -1,7 +1,13 @@
 """Optimizers as recipes name them: functions of a module and a learning rate, called once its parameters are where they will stay."""
 
+from typing import Any
+
+import torch
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
+
+from learnable.errors import CallError
+from learnable.optim.muon import Muon
 
 
 def adamw(
@@ -22,6 +28,55 @@ def adamw(
     ]
     groups = [group for group in groups if group["params"]]
     return AdamW(groups, lr=learning_rate, betas=betas, fused=_can_fuse(parameters))
+
+
+def muon(
+    module: nn.Module,
+    learning_rate: float,
+    *,
+    momentum: float = 0.95,
+    adam_share: float = 0.15,
+    betas: tuple[float, float] = (0.9, 0.95),
+    weight_decay: float = 0.0,
+    dtype: torch.dtype | None = None,
+) -> Optimizer:
+    """Muon for the matrices within a model's blocks, AdamW for embeddings, head, norms and biases. Jordan et al. 2024.
+
+    Blocks are what lies in an `nn.ModuleList`: there a matrix maps hidden vectors to hidden vectors. An embedding does not
+    (each row is one token's alone, and has its own size), nor does the head.
+
+    Args:
+        adam_share: of the learning rate, for those that AdamW moves.
+        dtype: of the products that orthogonalize; None: the weights' own, which is right where there is no fast bfloat16.
+
+    >>> model = nn.Sequential(nn.Embedding(5, 4), nn.ModuleList([nn.Linear(4, 4)]))
+    >>> [(len(group["params"]), round(group["lr"], 3)) for group in muon(model, 0.02).param_groups]
+    [(1, 0.02), (2, 0.003)]
+
+    Raises:
+        CallError: the module has no such matrices.
+    """
+    inside = {
+        id(layer.weight)
+        for blocks in module.modules()
+        if isinstance(blocks, nn.ModuleList)
+        for layer in blocks.modules()
+        if isinstance(layer, nn.Linear)
+    }
+    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    matrices = [parameter for parameter in parameters if id(parameter) in inside]
+    if not matrices:
+        raise CallError("expected linear layers within an nn.ModuleList, which is what Muon is for, and found none in "
+                        f"{type(module).__name__}; use adamw")  # fmt: skip
+    others = [parameter for parameter in parameters if id(parameter) not in inside]
+    groups: list[dict[str, Any]] = [
+        {"params": matrices, "orthogonal": True},
+        {"params": others, "lr": learning_rate * adam_share, "weight_decay": 0.0},
+    ]
+    return Muon(
+        [group for group in groups if group["params"]],
+        learning_rate, momentum=momentum, betas=betas, weight_decay=weight_decay, dtype=dtype,
+    )  # fmt: skip
 
 
 def sgd(module: nn.Module, learning_rate: float, *, momentum: float = 0.0, weight_decay: float = 0.0) -> Optimizer:

@@ -60,3 +60,12 @@ def noam_peak(width: int, warmup_steps: int) -> float:
     0.000699
     """
     return float((width * warmup_steps) ** -0.5)
+
+
+def hold_then_fall(step: int, steps: int, *, fall: float = 0.6) -> float:
+    """The whole rate, and for the last `fall` of the steps a straight line down to zero. Hägele et al. 2024 (the cooldown).
+
+    >>> [round(hold_then_fall(step, 10), 2) for step in range(10)]
+    [1.0, 1.0, 1.0, 1.0, 1.0, 0.83, 0.67, 0.5, 0.33, 0.17]
+    """
+    return min(1.0, (1 - step / steps) / fall)
