@@ -164,7 +164,7 @@ def written_out(state, config, tokens):
         x = torch.stack(sums)
         hidden = rms(x) @ part["mlp.up.weight"].T
         x = x + hidden.clamp(min=0).square() @ part["mlp.down.weight"].T
-    return 15 * (rms(x) @ state["head.weight"].T / 15).tanh()
+    return 15 * (rms(x) @ state["unembed.weight"].T / 15).tanh()
 
 
 def test_logits_and_gradients_agree_with_the_twin():

@@ -17,7 +17,7 @@ TABLE = [
     Row("model.layers.#.self_attn.o_proj.weight",  "blocks.#.attention.to_out.weight",   same),
     Row("model.layers.#.mlp.fc1.weight",           "blocks.#.mlp.up.weight",             same),
     Row("model.layers.#.mlp.fc2.weight",           "blocks.#.mlp.down.weight",           same),
-    Row("lm_head.weight",                          "head.weight",                        same),
+    Row("lm_head.weight",                          "unembed.weight",                     same),
 ]  # fmt: skip
 
 # What their config may ask for, and the only answer that our model has. A key that is absent has this one.

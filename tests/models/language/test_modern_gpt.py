@@ -9,6 +9,8 @@ from torch.testing import assert_close
 from learnable.errors import CallError
 from learnable.models.language.modern_gpt import NANOCHAT, ModernGPT, ModernGPTConfig, relu_squared, unit
 from learnable.optim.factories import muon
+from learnable.sampling.cache import generate_cached
+from learnable.sampling.text import generate, greedy
 
 TOY = ModernGPTConfig(depth=2, width=32, heads=4, vocab=65, context=16)
 forward = inspect.unwrap(ModernGPT.forward)  # without the checks of shapes that only tests have: users meet ours
@@ -95,7 +97,7 @@ def test_scores_do_not_grow_with_the_weights():
 def test_logits_are_held():
     model = toy()
     with torch.no_grad():
-        model.head.weight.fill_(100.0)
+        model.unembed.weight.fill_(100.0)
     assert model(texts(2, 9)).abs().max() <= 15
 
 
@@ -154,3 +156,11 @@ def test_it_can_be_exported():
     program = torch.export.export(model, (tokens,), dynamic_shapes=({0: batch, 1: length},))
     other = tokens[:2, :5]
     assert_close(program.module()(other), model(other))
+
+
+@pytest.mark.parametrize("worth", [0, 10**9], ids=["packed", "plain"])
+def test_writes_the_same_with_a_cache(worth, monkeypatch):
+    """Past the context too; with packed weights the head must not be taken for the embedding."""
+    monkeypatch.setattr("learnable.sampling.packed.WORTH", worth)
+    model, prompts = toy(awake=True), texts(2, 5)
+    assert torch.equal(torch.stack(generate_cached(model, prompts, 20, greedy)), generate(model, prompts, 20, greedy))

@@ -95,7 +95,7 @@ class ModernGPT(nn.Module):
         self.token = nn.Embedding(config.vocab, config.width)
         self.blocks = nn.ModuleList(ModernBlock(config.width, config.heads) for _ in range(config.depth))
         self.norm = nn.RMSNorm(config.width, eps=EPS, elementwise_affine=False)
-        self.head = nn.Linear(config.width, config.vocab, bias=False)
+        self.unembed = nn.Linear(config.width, config.vocab, bias=False)
         self.reset_parameters()
 
     def forward(
@@ -139,6 +139,10 @@ class ModernGPT(nn.Module):
         """From the residual sum to a score for each token, between -15 and 15."""
         return CAP * torch.tanh(self.head(self.norm(x)) / CAP)
 
+    def head(self, x: Float[Tensor, "batch tokens width"]) -> Float[Tensor, "batch tokens vocab"]:
+        """A matrix of its own: the embedding wants another learning rate."""
+        return self.unembed(x)
+
     def check(self, tokens: Tensor) -> None:
         if tokens.dim() != 2 or tokens.dtype not in (torch.int64, torch.int32):
             raise CallError(f"expected tokens as whole numbers of shape (batch, tokens), came {tokens.dtype} of shape "
@@ -157,7 +161,7 @@ class ModernGPT(nn.Module):
         zero, so the first loss is ln(vocab) exactly. Embeddings: N(0, 1), which the norm behind them brings to one length.
         """
         nn.init.normal_(self.token.weight)
-        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.unembed.weight)
         for name, module in self.blocks.named_modules():
             if isinstance(module, nn.Linear):
                 if name.endswith(("to_out", "down")):
@@ -241,12 +245,15 @@ class ModernAttention(nn.Module):
         query, key, value = self.project(x, turns=turns)
         return self.finish(attend_fast(query, key, value, allowed, causal=True))
 
-    def project(self, x: Float[Tensor, "batch tokens width"], *, turns: Turns) -> tuple[Tensor, Tensor, Tensor]:
+    def project(
+        self, x: Float[Tensor, "batch tokens width"], *, turns: Turns | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """What is asked, offered and handed over, each (batch, heads, tokens, head_width)."""
         query, key, value = (
             rearrange(to(x), "b t (h d) -> b h t d", h=self.heads) for to in (self.to_query, self.to_key, self.to_value)
         )
-        query, key = rotate_halves(query, *turns), rotate_halves(key, *turns)
+        if turns is not None:
+            query, key = rotate_halves(query, *turns), rotate_halves(key, *turns)
         return unit(query).to(value.dtype), unit(key).to(value.dtype), value
 
     def finish(self, answers: Float[Tensor, "batch heads tokens head_width"]) -> Float[Tensor, "batch tokens width"]:
