@@ -5,12 +5,14 @@ import math
 import os
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
 from learnable.errors import CallError, WorldError
+from learnable.optim.factories import muon
 from learnable.optim.schedules import constant
 from learnable.runs import training
 from learnable.runs.run import Run
@@ -91,6 +93,33 @@ def test_a_stopped_run_goes_on_bit_for_bit(stop, changes, monkeypatch):
     assert again.record["metrics"] == whole.record["metrics"]
     strip = [{key: value for key, value in row.items() if key != "seconds"} for row in again.rows()]
     assert strip == [{key: value for key, value in row.items() if key != "seconds"} for row in whole.rows()]
+
+
+def test_a_stopped_run_with_muon_goes_on_bit_for_bit(monkeypatch):
+    """Its memory of matrices, and AdamW's of the rest, come back from the file."""
+
+    class Blocks(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = torch.nn.Linear(2, 8)
+            self.blocks = torch.nn.ModuleList(torch.nn.Linear(8, 8) for _ in range(2))
+            self.last = torch.nn.Linear(8, 2)
+
+        def forward(self, x):
+            x = self.first(x)
+            for block in self.blocks:
+                x = x + block(x.tanh())
+            return self.last(x)
+
+    player = Player(classify, partial(muon, momentum=0.8), 0.02, constant)
+    install(monkeypatch, replace(RECIPE, players=(player,), model=lambda info, hidden: Blocks()))
+    whole = training.start("toy", {"seed": 5})
+    with monkeypatch.context() as patch, pytest.raises(training.Stopped) as stopped:
+        training.start("toy", {"seed": 5}, StopAt(13, patch))
+    again = training.resume(stopped.value.run.name)
+    assert equal(weights(whole), weights(again))
+    memory = {name.rpartition("/")[2] for name in weights(again)["optimizer"]}
+    assert {"memory", "step", "mean", "square"} <= memory
 
 
 def test_resuming_a_finished_run_changes_nothing():
