@@ -125,6 +125,16 @@ _IMAGENET_SAMPLES = _files(
 )  # fmt: skip
 
 _FONTS = "fonts: Bitstream Vera (DejaVu), OFL (STIX), BaKoMa (Computer Modern)"
+_MULTI30K = _files(
+    ("https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/",),
+    ("train.de.gz", 637_044, "726e39b2fa9eb9ffb6dc763fb35a179f80fae06ffc5d28b6ace5faa883de28a6"),
+    ("train.en.gz", 568_929, "d79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f"),
+    ("val.de.gz", 24_681, "f0cba2f995189cf5770f29a8a9a537a3ad3f51657ad873405082ff6863a5e75a"),
+    ("val.en.gz", 21_650, "14f7d25ddd868909a9213e361768460edcacdd6ab9d1e77b92560dc10c10dc28"),
+    ("test_2016_flickr.de.gz", 22_890, "9204244e408ccb38d2a55cfcd344df15005fc42a07a6e55ca6c52b6ababb8cc8"),
+    ("test_2016_flickr.en.gz", 21_077, "611d361c6334bc7246101d48097c13cf5c4413c5befc793cc629934359d532d9"),
+)
+
 _POINTS = {
     "ring": "eight Gaussians on a circle",
     "grid": "twenty-five Gaussians, five by five",
@@ -171,6 +181,11 @@ DATASETS: dict[str, Dataset] = {
         name: Dataset(f"points in the plane: {what}", reads="learnable.data.points:mixture", licence="made on the spot")
         for name, what in _POINTS.items()
     },
+    "dates": Dataset(
+        "33,000 dates as people write them in thousands of ways, each with its ISO form",
+        reads="learnable.data.translation:sentence_pairs",
+        licence="made on the spot",
+    ),
     "mnist": Dataset(
         "MNIST: 60,000 + 10,000 handwritten digits, 28x28 gray, 10 classes",
         reads="learnable.data.images:labeled_images",
@@ -231,6 +246,13 @@ DATASETS: dict[str, Dataset] = {
         licence="MIT",
         home="https://github.com/karpathy/makemore",
         files=_NAMES,
+    ),
+    "multi30k": Dataset(
+        "Multi30k: 29,000 + 1,014 + 1,000 captions of photos, German and English",
+        reads="learnable.data.translation:sentence_pairs",
+        licence="CC BY-NC-SA 4.0 (WMT's task page; none in the repository)",
+        home="https://github.com/multi30k/dataset",
+        files=_MULTI30K,
     ),
     "iris": Dataset(
         "Iris: 150 flowers, 4 measurements, 3 classes",

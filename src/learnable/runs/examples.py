@@ -69,7 +69,8 @@ def opinions(model: nn.Module, recipe: AnyRecipe, data: Data) -> Facts | None:
         if info.noise and recipe.generate is not None:
             return _points(model, recipe, data)
         if info.alphabet and not info.classes and recipe.generate is not None:
-            made = recipe.generate(model, info, "", count=LETTERS, seed=0, temperature=0.8)
+            prompt = str(info.more.get("prompt", ""))  # a translator needs a text; others begin one
+            made = recipe.generate(model, info, prompt, count=LETTERS, seed=0, temperature=0.8)
             return {"kind": "text", "text": str(made["text"])}
         if info.alphabet and info.classes:
             return _lines(model, data)
