@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-GAMES = ("one", "two", "gpt")
+GAMES = ("one", "two", "gpt", "muon")
 
 
 def build(game: str):
@@ -44,8 +44,16 @@ def build(game: str):
 
         players = (Player(judging, adamw, 1e-2, part="judge"), Player(making, adamw, 1e-2, part="maker"))
         return Pair(), players, WithNoise(TensorExamples({"point": torch.randn(64, 2)}), 2)
-    from learnable.models.language.gpt import GPT, GPTConfig
     from learnable.objectives.next_token import next_token
+
+    if game == "muon":
+        from learnable.models.language.modern_gpt import ModernGPT, ModernGPTConfig
+        from learnable.optim.factories import muon
+
+        modern = ModernGPT(ModernGPTConfig(depth=2, width=32, heads=2, vocab=16, context=16))
+        tokens = torch.randint(16, (500,), generator=torch.Generator().manual_seed(1))
+        return modern, (Player(next_token, muon, 0.02, warmup_cosine),), TextWindows(tokens, 16)
+    from learnable.models.language.gpt import GPT, GPTConfig
 
     model = GPT(GPTConfig(depth=2, width=32, heads=2, vocab=16, context=16))
     tokens = torch.randint(16, (500,), generator=torch.Generator().manual_seed(1))

@@ -31,7 +31,9 @@ def torchrun(*words: str, out: Path) -> None:
 def test_two_processes_equal_one(parallel, kind, apart, tmp_path):
     import players
 
-    games = ("one", "two", "gpt")
+    games = ["one", "two", "gpt"]
+    if kind == "float64":  # Muon raises the smallest singular values 500 times, and with them float32's rounding
+        games.append("muon")
     torchrun(parallel, kind, *games, out=tmp_path)
     for game in games:
         alone = players.play(game, "ddp", getattr(torch, kind), accumulate=1)
