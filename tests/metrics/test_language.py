@@ -6,7 +6,7 @@ from torch import nn
 
 from learnable.data.examples import Info, TextWindows
 from learnable.errors import CallError
-from learnable.metrics.language import language_metrics, ngram_loss
+from learnable.metrics.language import language_metrics, ngram_loss, stretched_metrics
 from learnable.models.language.gpt import GPT, GPTConfig
 
 INFO = Info(data="toy")
@@ -97,3 +97,20 @@ def test_an_order_out_of_range():
         ngram_loss(torch.arange(3), torch.arange(3), order=0, vocab=3)
     with pytest.raises(CallError, match="take a lower one"):
         ngram_loss(torch.arange(3), torch.arange(3), order=40, vocab=96)
+
+
+def test_longer_windows_are_measured_as_such():
+    """A model that knows the token eight places before needs windows that reach so far."""
+
+    class Echo(torch.nn.Module):
+        def forward(self, tokens):
+            logits = torch.zeros(*tokens.shape, 16)
+            logits[:, 7:].scatter_(2, tokens[:, : max(0, tokens.shape[1] - 7), None], 50.0)
+            return logits
+
+    text = torch.randint(16, (8,), generator=torch.Generator().manual_seed(0)).repeat(64)
+    found = stretched_metrics(Echo(), TextWindows(text, 8), None, times=(2, 4))
+    assert found["bits_per_character"] == pytest.approx(
+        language_metrics(Echo(), TextWindows(text, 8), None)["bits_per_character"]
+    )
+    assert found["bits_per_character"] > found["bits_at_2x"] > found["bits_at_4x"] > 0

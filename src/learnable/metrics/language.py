@@ -6,6 +6,7 @@ bits per character   loss / ln 2: the size of the text, packed by this model, wh
 """
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -40,6 +41,19 @@ def language_metrics(model: nn.Module, examples: Any, info: Any, batch_size: int
         nats += F.cross_entropy(logits.float(), window[:, 1:].flatten(), reduction="none").double().sum().item()
     loss = nats / targets
     return {"loss": loss, "perplexity": math.exp(min(loss, 700.0)), "bits_per_character": loss / math.log(2)}
+
+
+def stretched_metrics(model: nn.Module, examples: Any, info: Any, times: tuple[int, ...] = (2, 4)) -> dict[str, float]:
+    """`language_metrics`, and the bits per character in windows that are so many `times` as long: `bits_at_2x` ...
+
+    A longer window gives most tokens more to go by. So a model that can use it gets better, and one that gets worse has
+    met places that it does not understand.
+    """
+    metrics = language_metrics(model, examples, info)
+    for factor in times:
+        longer = SimpleNamespace(tokens=examples.tokens, context=factor * examples.context)
+        metrics[f"bits_at_{factor}x"] = language_metrics(model, longer, info)["bits_per_character"]
+    return metrics
 
 
 def ngram_loss(
