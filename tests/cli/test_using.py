@@ -86,8 +86,14 @@ def test_a_reader_of_texts_is_exported_with_free_axes(process, reader, tmp_path)
 def test_evaluating_is_an_object(learnable, digits):
     metrics = learnable("train", "--resume", digits, "--json").json[-1]["metrics"]
     [found] = learnable("evaluate", digits, "--json").json
-    assert set(found) == {"metrics"} and found["metrics"] == pytest.approx(metrics)
+    assert set(found) == {"metrics", "confusion", "mistakes"} and found["metrics"] == pytest.approx(metrics)
+    assert sum(map(sum, found["confusion"])) == 360 and Path(found["mistakes"]).is_file()
     said = learnable("evaluate", digits)
+    assert (
+        "what is (rows) taken for what (columns)" in said.out
+        and f"its surest mistakes: {found['mistakes']}" in said.out
+    )
+    assert max(map(len, said.out.splitlines()[:-1])) <= 80
     assert "on the test part of digits" in said.out and "accuracy\t" in said.out
 
 
@@ -99,6 +105,25 @@ def test_predicting_is_an_array(learnable, digits, picture):
     assert answers[0]["prediction"] in answers[0]["probabilities"]
     said = learnable("predict", digits, picture)
     assert said.out.splitlines()[1].startswith(f"{picture}\t{answers[0]['prediction']}\t")
+
+
+def test_evaluating_many_classes_names_the_pairs(learnable):
+    assert learnable("train", "transfer-scratch", "--smoke", "--size", 16).code == 0
+    said = learnable("evaluate", "transfer-scratch")
+    assert "what is\ttaken for\ttimes" in said.out and "mistakes.png" in said.out
+
+
+def test_explaining_a_prediction(learnable, picture, tmp_path):
+    assert learnable("train", "fastnet", "--smoke").code == 0
+    out = tmp_path / "why.png"
+    [[answer]] = learnable("predict", "fastnet", picture, "--explain", out, "--json").json
+    assert set(answer) == {"file", "prediction", "probabilities", "explanation", "layer"}
+    with Image.open(out) as page:
+        assert page.size == (776, 384)
+    said = learnable("predict", "fastnet", picture, "--explain", out)
+    assert f"Grad-CAM, layer {answer['layer']}" in said.out and str(out) in said.out
+    assert learnable("predict", "fastnet", picture, picture, "--explain", out).code == 2
+    assert "add --explain" in learnable("predict", "fastnet", picture, "--layer", "c3").error
 
 
 BAD = {

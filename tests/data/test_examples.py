@@ -5,7 +5,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learnable.data.examples import Data, Examples, ImageBytes, Info, TensorExamples, TextWindows, WithNoise, split
+from learnable.data.examples import (
+    Data,
+    Examples,
+    ImageBytes,
+    Info,
+    TensorExamples,
+    TextWindows,
+    WithNoise,
+    few_of_each,
+    split,
+)
 
 
 def generator(seed=0):
@@ -36,6 +46,14 @@ def test_bytes_become_numbers_from_0_to_1_when_they_are_fetched():
     assert batch["noise"].tolist() == [1, 1] and examples.draw(2, generator()) == {}
     batch["image"].zero_()
     assert int(examples.image.sum()) == 255 * 128
+
+
+def test_a_few_of_each_class():
+    label = torch.tensor([2, 0, 0, 2, 0, 5])
+    examples = ImageBytes(torch.arange(6, dtype=torch.uint8).view(6, 1, 1, 1), label)
+    few = few_of_each(examples, 2)
+    assert few.image.flatten().tolist() == [0, 1, 2, 3, 5] and few.label.tolist() == [2, 0, 0, 2, 5]
+    assert len(few_of_each(examples, 9)) == 6
 
 
 def test_columns_of_two_lengths_are_refused():

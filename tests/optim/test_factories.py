@@ -4,7 +4,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from learnable.errors import CallError
-from learnable.optim.factories import adamw, muon, sgd
+from learnable.optim.factories import adamw, adamw_in_depth, muon, sgd
 
 
 def net():
@@ -109,3 +109,18 @@ def test_muon_leaves_out_what_is_frozen_and_refuses_a_module_without_blocks():
         CallError, match="expected linear layers within an nn.ModuleList.*none in Sequential; use adamw"
     ):
         muon(nn.Sequential(nn.Linear(2, 2)), 0.02)
+
+
+def test_each_part_learns_more_slowly_than_the_one_behind_it():
+    model = net()
+    model[0].requires_grad_(False)
+    optimizer = adamw_in_depth(model, 0.8, parts=("0.", "1.", "2."), factor=2)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.4, 0.8]  # the frozen one has no group
+    assert [[id(p) for p in group["params"]] for group in optimizer.param_groups] == [
+        [id(p) for p in model[place].parameters()] for place in (1, 2)
+    ]
+
+
+def test_a_parameter_that_is_in_no_part_is_an_error():
+    with pytest.raises(ValueError, match=r"1\.weight is in none"):
+        adamw_in_depth(net(), 0.1, parts=("0.", "2."))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, OneCycleLR, SequentialLR
 
-from learnable.optim.schedules import constant, hold_then_fall, noam, noam_peak, one_cycle, warmup_cosine
+from learnable.optim.schedules import constant, hold_then_fall, noam, noam_peak, one_cycle, thawing, warmup_cosine
 
 SCHEDULES = [constant, warmup_cosine, one_cycle, noam, hold_then_fall]
 
@@ -114,3 +114,15 @@ def test_hold_then_fall_by_hand():
     """Held for two of five steps; then thirds of the way down, of which the last step's end would be zero."""
     assert [hold_then_fall(step, 5) for step in range(5)] == pytest.approx([1, 1, 1, 2 / 3, 1 / 3])
     assert [hold_then_fall(step, 4, fall=1.0) for step in range(4)] == pytest.approx([1, 0.75, 0.5, 0.25])
+
+
+def test_parts_wake_from_the_last_to_the_first():
+    shares = [thawing(step, 100, parts=4, every=0.2, schedule=constant) for step in range(100)]
+    assert [sum(row) for row in shares] == [1] * 20 + [2] * 20 + [3] * 20 + [4] * 40
+    assert all(list(row) == sorted(row) for row in shares)
+
+
+def test_those_that_are_awake_follow_one_schedule():
+    for step in (0, 7, 35, 99):
+        awake = [share for share in thawing(step, 100, parts=3, every=0.3) if share]
+        assert set(awake) <= {warmup_cosine(step, 100)}

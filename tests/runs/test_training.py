@@ -308,3 +308,39 @@ def test_another_text_is_measured_with_the_runs_own_letters(tmp_path):
     run = training.start("gpt", {"data": str(whole), **settings})
     own, other = run.evaluate()["loss"], run.evaluate(str(part))["loss"]
     assert own < 1.5 and other < 2.5  # with foreign numbers it is above 5
+
+
+def test_what_is_settled_when_a_run_begins_is_written_down(monkeypatch):
+    """The machine may be another one when the run is opened: what was found then must hold now."""
+    asked = []
+
+    def settle(source, settings, say):
+        asked.append((source, dict(settings)))
+        say("found some")
+        return {"hidden": 5} if settings["hidden"] == 0 else {}
+
+    install(monkeypatch, replace(RECIPE, settle=settle, model_settings={"hidden": 0}))
+    run = training.start("toy", {"steps": 2})
+    assert run.record["settled"] == {"hidden": 5} and run.record["overrides"] == {"steps": 2}
+    assert asked == [(None, {"hidden": 0, "count": 256})]
+    assert Run.open("toy").model[0].out_features == 5 and len(asked) == 1
+    assert "settled" not in training.start("toy", {"steps": 2, "hidden": 3}).record
+
+
+def test_what_the_model_begins_with(monkeypatch):
+    """It is put in once: a run that goes on has learned more since."""
+    begun = []
+
+    def start(model, info, machine, seed, say, *, value):
+        begun.append((info.classes, machine.world, seed))
+        torch.nn.init.constant_(model[0].weight, value)
+
+    recipe = replace(RECIPE, start=start, start_settings={"value": 0.5}, steps=4, every=2)
+    frozen = replace(recipe, players=(Player(classify, adamw, 1e-9),))
+    install(monkeypatch, frozen)
+    run = training.start("toy", {"seed": 7, "value": 0.25})
+    assert begun == [(("below", "above"), 1, 7)]
+    assert torch.allclose(Run.open("toy").model[0].weight, torch.tensor(0.25))
+    run.update(status="stopped")
+    training.resume(run.name)
+    assert len(begun) == 1

@@ -127,6 +127,16 @@ def test_the_front_page_says_what_can_be_asked_and_the_examples_are_routes():
     }
 
 
+def test_a_browser_gets_a_page_and_a_program_does_not():
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    answer = ask(create_app(pictures()), "GET", "/", headers=browser)
+    assert answer.headers["content-type"].startswith("text/html") and "choose a picture" in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    for headers in ({}, {"Accept": "*/*"}, {"Accept": "application/json"}):
+        assert ask(create_app(pictures()), "GET", "/", headers=headers).headers["content-type"] == "application/json"
+    assert ask(create_app(stories()), "GET", "/", headers=browser).headers["content-type"] == "application/json"
+
+
 def test_each_run_has_the_example_that_fits_it():
     here = "http://127.0.0.1:8000"
     assert list(examples(FakeRun(LETTERS, predict=read), here).values()) == [

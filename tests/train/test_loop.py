@@ -185,3 +185,29 @@ def test_two_players_of_one_part_have_two_columns():
     players = (Player(classify, sgd, 0.1), Player(classify, sgd, 0.2))
     _, steps = run(fresh(), players, Batches(points().train, 32, seed=0), 1)
     assert {"model.loss", "model-2.loss"} <= set(steps[0][1])
+
+
+def test_each_group_may_have_a_share_of_its_own():
+    """A group whose share is 0 stays where it is; the others move as they would alone."""
+
+    def by_part(module, rate):
+        return torch.optim.SGD(
+            [{"params": module[0].parameters(), "lr": rate / 2}, {"params": module[2].parameters()}], rate
+        )
+
+    def late(step, steps):
+        return (0.0 if step < 5 else 1.0, 0.5)
+
+    data, ours, plain = points(), fresh(), fresh()
+    batches = Batches(data.train, 32, seed=4)
+    run(ours, (Player(classify, by_part, 0.1, late),), batches, 8)
+    optimizer = by_part(plain, 0.1)
+    for step in range(8):
+        optimizer.param_groups[0]["lr"], optimizer.param_groups[1]["lr"] = 0.05 * (step >= 5), 0.05
+        optimizer.zero_grad()
+        classify(plain, batches.at(step)[0])["total"].backward()
+        optimizer.step()
+        if step == 4:
+            assert torch.equal(plain[0].weight, fresh()[0].weight)
+    for mine, theirs in zip(ours.parameters(), plain.parameters(), strict=True):
+        assert torch.equal(mine, theirs)

@@ -191,7 +191,8 @@ def evaluate(
 
 
 @app.command(
-    epilog='Example: learnable predict lenet three.png seven.png; learnable predict bert-classify --text "..."'
+    epilog="Examples: learnable predict lenet three.png seven.png · learnable predict lenet 3.png --explain why.png · "
+    'learnable predict bert-classify --text "..."'
 )
 def predict(
     run: RunName,
@@ -199,12 +200,18 @@ def predict(
     text: Annotated[
         list[str] | None, typer.Option(help="A text itself in place of a file; as often as you like.")
     ] = None,
+    explain: Annotated[
+        Path | None, typer.Option(help="A PNG to draw: where in the picture it saw it (Grad-CAM).", metavar="OUT.png")
+    ] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="The layer that --explain looks at; by default the last one with places.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Ask a trained model about files."""
     from learnable.cli import using
 
-    using.predict(run, files or [], text or [], json)
+    using.predict(run, files or [], text or [], json, explain, layer)
 
 
 @app.command(epilog='Example: learnable generate gpt --prompt "def " --seed 1')

@@ -1,6 +1,7 @@
 """`evaluate`, `predict`, `generate`, `export`, `serve`: what a trained model is for."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,22 +10,65 @@ import typer
 from learnable.cli.show import aside, complain, emit, note, number, say, table
 from learnable.errors import CallError, LearnableError
 
+FEW = 12  # classes whose whole table of confusions fits on 80 columns
+SHOWN = 10  # else: pairs of classes that are confused most often
+
 
 def evaluate(name: str, data: str | None, json: bool) -> None:
-    """Print the metrics on the test part."""
+    """Print the metrics on the test part; of a classifier of pictures, what it takes for what and where its mistakes are."""
+    from learnable.runs.looking import look, write_or_say
     from learnable.runs.run import Run
 
     run = Run.open(name, note)
-    metrics = run.evaluate(data)
+    test = run.test_part(data)
+    metrics = run.recipe.evaluate(run.model, test, run.info)
+    seen = look(run, test)
+    page = write_or_say(seen, test, run) if seen else None
     if json:
-        emit({"metrics": metrics})
-    else:
-        say(f"{run.name} on the test part of {data or run.info.data}")
-        table(("metric", "value"), [(key, number(value)) for key, value in metrics.items()], numbers=("value",))
+        more = {"confusion": seen.confusion, "mistakes": str(page) if page else None} if seen else {}
+        emit({"metrics": metrics, **more})
+        return
+    say(f"{run.name} on the test part of {data or run.info.data}")
+    table(("metric", "value"), [(key, number(value)) for key, value in metrics.items()], numbers=("value",))
+    if seen is not None and len(seen.classes) <= FEW:
+        say("what is (rows) taken for what (columns)")
+        for line in confusion_lines(seen.classes, seen.confusion):
+            say(line)
+    elif seen is not None and seen.confused:
+        rows = [(truth, taken, count) for truth, taken, count in seen.confused[:SHOWN]]
+        table(("what is", "taken for", "times"), rows, numbers=("times",))
+    if page:
+        say(f"its surest mistakes: {page}")
 
 
-def predict(name: str, files: list[Path], texts: list[str], json: bool) -> None:
-    """Print what the model says to each file and each text.
+def confusion_lines(classes: Sequence[str], confusion: Sequence[Sequence[int]], width: int = 80) -> list[str]:
+    """A table of confusions in plain text, at most so wide; a 0 beside the diagonal is a dot.
+
+    >>> confusion_lines(("cat", "dog"), [[12, 0], [3, 9]])
+    ['     cat  dog', 'cat   12    .', 'dog    3    9']
+    """
+    digits = max(len(str(count)) for row in confusion for count in row)
+    names = min(max(map(len, classes)), 14)
+    room = (width - names) // len(classes) - 2
+    cell = max(digits, min(room, max(map(len, classes))))
+    head = " " * names + "".join(f"  {name[:cell]:>{cell}}" for name in classes)
+    body = [
+        f"{name[:names]:<{names}}"
+        + "".join(f"  {'.' if not count and row != column else count:>{cell}}" for column, count in enumerate(counts))
+        for row, (name, counts) in enumerate(zip(classes, confusion, strict=True))
+    ]
+    return [head, *body]
+
+
+def predict(
+    name: str,
+    files: list[Path],
+    texts: list[str],
+    json: bool,
+    explanation: Path | None = None,
+    layer: str | None = None,
+) -> None:
+    """Print what the model says to each file and each text; with `explanation`, draw where it saw it, by Grad-CAM.
 
     A person is told of a file that cannot be read and gets the other answers, with exit code 1; a program gets all or nothing.
     """
@@ -34,6 +78,13 @@ def predict(name: str, files: list[Path], texts: list[str], json: bool) -> None:
         raise CallError("expected files to be asked about, or --text; say learnable predict RUN FILE")
     run = Run.open(name, note)
     run.model  # noqa: B018 - a run without a model is one error, not one for each file
+    if layer is not None and explanation is None:
+        raise CallError("--layer says where --explain looks; add --explain OUT.png")
+    if explanation is not None:
+        if texts or len(files) != 1:
+            raise CallError(f"--explain draws one picture; expected one FILE, came {len(files) + len(texts)} things")
+        _explain(run, files[0], explanation, layer, json)
+        return
     if texts and "text" not in run.recipe.takes:
         raise CallError(f"{run.recipe_name} takes {run.recipe.takes}, not --text")
     with tempfile.TemporaryDirectory() as folder:
@@ -48,6 +99,18 @@ def predict(name: str, files: list[Path], texts: list[str], json: bool) -> None:
             emit([{"file": title, **run.predict(file)} for title, file in asked])
             return
         _ask(run, asked)
+
+
+def _explain(run: Any, file: Path, out: Path, layer: str | None, json: bool) -> None:
+    from learnable.runs.looking import explain
+
+    answer = {"file": str(file), **explain(run, file, out, layer)}
+    if json:
+        emit([answer])
+        return
+    aside(run.described)
+    _show([answer])
+    say(f"where it saw it (Grad-CAM, layer {answer['layer']}): {out}")
 
 
 def _ask(run: Any, asked: list[tuple[str, Path]]) -> None:

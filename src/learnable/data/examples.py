@@ -78,6 +78,18 @@ class ImageBytes:
         return {"image": self.image[indexes].float().div_(255), "label": self.label[indexes]} | draws
 
 
+def few_of_each(examples: ImageBytes, count: int) -> ImageBytes:
+    """The first `count` examples of each class, in their order; all where there are fewer.
+
+    >>> examples = ImageBytes(torch.zeros(5, 1, 1, 1, dtype=torch.uint8), torch.tensor([0, 0, 1, 0, 1]))
+    >>> few_of_each(examples, 2).label
+    tensor([0, 0, 1, 1])
+    """
+    of_class = examples.label[:, None] == examples.label.unique()
+    chosen = (of_class & (of_class.cumsum(dim=0) <= count)).any(dim=1)
+    return ImageBytes(examples.image[chosen], examples.label[chosen])
+
+
 class WithNoise:
     """Examples beside fresh noise: what a generator turns into examples of its own.
 

@@ -1,10 +1,34 @@
 """What every network of pictures asks of its input, said before a convolution says it in its own words."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from learnable.errors import CallError
+
+
+class Normalize(nn.Module):
+    """(image - mean) / std, channel by channel, as the first layer: whoever uses the model hands over pixels from 0 to 1.
+
+    >>> Normalize((0.5,), (0.25,))(torch.ones(1, 1, 1, 1)).item()
+    2.0
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]):
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
+
+    def forward(
+        self, image: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        return (image - self.mean) / self.std
 
 
 def check_pictures(image: Tensor, channels: int, smallest: int = 1) -> None:

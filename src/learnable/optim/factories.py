@@ -1,5 +1,6 @@
 """Optimizers as recipes name them: functions of a module and a learning rate, called once its parameters are where they will stay."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -77,6 +78,48 @@ def muon(
         [group for group in groups if group["params"]],
         learning_rate, momentum=momentum, betas=betas, weight_decay=weight_decay, dtype=dtype,
     )  # fmt: skip
+
+
+def adamw_in_depth(
+    module: nn.Module,
+    learning_rate: float,
+    *,
+    parts: Sequence[str],
+    factor: float = 2.6,
+    weight_decay: float = 0.01,
+    betas: tuple[float, float] = (0.9, 0.999),
+) -> Optimizer:
+    """AdamW by which each part learns `factor` times as slowly as the one behind it: the first layers have seen it all.
+
+    Howard & Ruder 2018, "Universal language model fine-tuning", section 3.2 - https://arxiv.org/abs/1801.06146 (there the
+    factor is 2.6). One group for each part that has anything to learn, in their order.
+
+    Args:
+        parts: the beginnings of parameters' names, from the input to the output.
+
+    Raises:
+        ValueError: a parameter that is in none of the parts.
+
+    >>> layers = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 2))
+    >>> [group["lr"] for group in adamw_in_depth(layers, 0.5, parts=("0.", "1."), factor=5).param_groups]
+    [0.1, 0.5]
+    """
+    named = [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]
+    alone = [name for name, _ in named if not name.startswith(tuple(parts))]
+    if alone:
+        raise ValueError(
+            f"expected every parameter to be in one of the parts {', '.join(parts)}, and {alone[0]} is in none"
+        )
+    groups = [
+        {
+            "params": [parameter for name, parameter in named if name.startswith(part)],
+            "lr": learning_rate / factor ** (len(parts) - 1 - depth),
+        }
+        for depth, part in enumerate(parts)
+    ]
+    groups = [group for group in groups if group["params"]]
+    fused = _can_fuse([parameter for _, parameter in named])
+    return AdamW(groups, lr=learning_rate, weight_decay=weight_decay, betas=betas, fused=fused)
 
 
 def sgd(module: nn.Module, learning_rate: float, *, momentum: float = 0.0, weight_decay: float = 0.0) -> Optimizer:

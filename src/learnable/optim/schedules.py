@@ -1,6 +1,7 @@
 """Learning rates over time: plain functions from (step, steps) to a share of the peak rate, between 0 and 1."""
 
 import math
+from collections.abc import Callable
 
 
 def constant(step: int, steps: int) -> float:
@@ -69,3 +70,23 @@ def hold_then_fall(step: int, steps: int, *, fall: float = 0.6) -> float:
     [1.0, 1.0, 1.0, 1.0, 1.0, 0.83, 0.67, 0.5, 0.33, 0.17]
     """
     return min(1.0, (1 - step / steps) / fall)
+
+
+def thawing(
+    step: int,
+    steps: int,
+    *,
+    parts: int,
+    every: float = 0.1,
+    schedule: Callable[[int, int], float] = warmup_cosine,
+) -> tuple[float, ...]:
+    """Gradual unfreezing: the last part learns from the beginning, each one before it a share `every` of the steps later.
+
+    The new head begins at random, and what it asks for at first would spoil what lies below. One share for each of an
+    optimizer's groups, from the input to the output. Howard & Ruder 2018, section 3.3.
+
+    >>> thawing(0, 100, parts=3, schedule=constant), thawing(10, 100, parts=3, schedule=constant)
+    ((0.0, 0.0, 1.0), (0.0, 1.0, 1.0))
+    """
+    share = schedule(step, steps)
+    return tuple(share if step >= round(behind * every * steps) else 0.0 for behind in reversed(range(parts)))

@@ -117,4 +117,6 @@ def _with_settings(recipe: AnyRecipe, own: Mapping[str, Setting]) -> AnyRecipe:
         return {key: own.get(key, value) for key, value in settings.items()}
 
     recipe = replace(recipe, model_settings=changed(recipe.model_settings), data_settings=changed(recipe.data_settings))
-    return replace(recipe, run_settings=changed(recipe.run_settings)) if isinstance(recipe, Program) else recipe
+    if isinstance(recipe, Program):
+        return replace(recipe, run_settings=changed(recipe.run_settings))
+    return replace(recipe, start_settings=changed(recipe.start_settings))

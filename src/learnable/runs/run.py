@@ -98,9 +98,10 @@ class Run:
 
     @cached_property
     def recipe(self) -> AnyRecipe:
-        """The recipe as it was run, overrides included."""
+        """The recipe as it was run: with what the user said, and what was settled when it began."""
         _, target = catalog.recipe_row(self.recipe_name)
-        return configure(self.recipe_name, catalog.load(target), self.record["overrides"])
+        said = {**self.record["overrides"], **self.record.get("settled", {})}
+        return configure(self.recipe_name, catalog.load(target), said)
 
     @property
     def info(self) -> Info:
@@ -203,12 +204,20 @@ class Run:
         Raises:
             CallError: the other source has other classes.
         """
+        return self.recipe.evaluate(self.model, self.test_part(source), self.info)
+
+    def test_part(self, source: str | None = None) -> Examples:
+        """The test part of the run's data, or of another source, as the model is to see it.
+
+        Raises:
+            CallError: the other source has other classes.
+        """
         if source is not None and "columns" in self.info.more:
             from learnable.data.tables import table_like
 
-            return self.recipe.evaluate(self.model, table_like(source, self.info), self.info)
+            return table_like(source, self.info)
         if "vocabulary" in self.info.more:
-            return self.recipe.evaluate(self.model, self._texts(source), self.info)
+            return self._texts(source)
         data = self.data(source)
         test: Examples = data.test
         ours, theirs = self.info.classes or self.info.alphabet, data.info.classes or data.info.alphabet
@@ -218,7 +227,7 @@ class Run:
                                 "the same kind, or train a new run on this one")  # fmt: skip
             places = torch.tensor([ours.index(letter) for letter in theirs])
             test = TextWindows(places[test.tokens.long()], test.context)  # the same letters by our numbers
-        return self.recipe.evaluate(self.model, test, self.info)
+        return test
 
     def _texts(self, source: str | None) -> Examples:
         """The test part in the run's own words."""

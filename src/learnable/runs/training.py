@@ -78,6 +78,10 @@ def start(name: str, overrides: Overrides | None = None, show: Show | None = Non
     show = show or Nobody()
     _, target = catalog.recipe_row(name)
     recipe = configure(name, catalog.load(target), overrides)
+    settled: Overrides = {}
+    if isinstance(recipe, Recipe) and recipe.settle is not None:
+        settled = recipe.settle(overrides.get("data"), recipe.settings, show.notice)
+        recipe = configure(name, catalog.load(target), {**overrides, **settled})
     place = Machine(
         overrides.get("device", "auto"), overrides.get("precision", "fp32"), overrides.get("parallel", "ddp")
     )
@@ -86,6 +90,7 @@ def start(name: str, overrides: Overrides | None = None, show: Show | None = Non
         recipe = _fitting(recipe, data, overrides, place, show)
         record = {
             "overrides": overrides,
+            **({"settled": settled} if settled else {}),
             "seed": int(overrides.get("seed", 0)),
             "info": data.info.to_json(),
             "data": {"train": len(data.train), "valid": len(data.valid), "test": len(data.test), "fingerprint": fingerprint(data.train)},
@@ -205,6 +210,8 @@ def _train(
 ) -> tuple[Metrics, float, int]:
     torch.manual_seed(stream(run.seed, "model").initial_seed())
     model = recipe.model(data.info, **recipe.model_settings)
+    if recipe.start is not None and not checkpoint.steps_saved(run.folder):
+        recipe.start(model, data.info, place, run.seed, show.notice, **recipe.start_settings)
     team = Team(model, recipe.players, place)
     average = Average(checkpoint.bare_state(team), recipe.average) if recipe.average else None
     torch.manual_seed(stream(run.seed, "training", place.rank).initial_seed())

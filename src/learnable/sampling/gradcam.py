@@ -12,7 +12,7 @@ Paper    Selvaraju et al. 2017, section 3 - https://arxiv.org/abs/1610.02391
 Letters  their alpha_k^c is our `weight`, their A^k our `maps`, their L^c our `heat`
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from learnable.errors import CallError
+from learnable.nn.activations import watch
 
 
 def grad_cam(
@@ -61,15 +62,9 @@ def last_map(model: nn.Module, image: Float[Tensor, "channels height width"]) ->
     Raises:
         CallError: there is none.
     """
-    names = {module: name for name, module in model.named_modules()}
-    found: list[str] = []
-
-    def note(module: nn.Module, inputs: Any, output: Any) -> None:
-        if names[module] and _has_places(output):
-            found.append(names[module])
-
-    with _looked_at(model, list(names), note), torch.no_grad():
+    with _evaluating(model), torch.no_grad(), watch(model) as seen:
         model(image[None].to(_device(model)))
+    found = [name for name, output in seen.items() if _has_places(output)]
     if not found:
         raise CallError("expected a model with layers that have places (batch, channels, height, width), came one without: "
                         "there is nothing on which Grad-CAM could show where")  # fmt: skip
@@ -80,23 +75,15 @@ def _watched(
     model: nn.Module, image: Float[Tensor, "channels height width"], layer: str
 ) -> tuple[Float[Tensor, "1 maps rows columns"], Float[Tensor, "classes"]]:
     """What the layer gave and what the model said, so that the slope of the one by the other can be had."""
-    modules = dict(model.named_modules())
-    if layer not in modules:
-        raise CallError(f"there is no layer {layer!r}; the last ones are: {', '.join(list(modules)[-6:])}")
-    seen: list[Tensor] = []
-
-    def keep(module: nn.Module, inputs: Any, output: Any) -> Any:
-        if not isinstance(output, Tensor) or output.ndim != 4:
-            came = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
-            raise CallError(f"expected maps (batch, channels, height, width) from the layer {layer!r}, came {came}")
-        seen.append(output if output.requires_grad else output.requires_grad_())
-        return seen[-1].clone()  # what follows may work in place
-
-    with _looked_at(model, [modules[layer]], keep), torch.enable_grad():
-        logits = model(image[None].to(_device(model)))[0]
-    if not seen:
+    with _evaluating(model), torch.enable_grad(), watch(model, layer) as seen:
+        logits = model(image[None].to(_device(model)).requires_grad_())[0]  # so that slopes reach a frozen layer too
+    if layer not in seen:
         raise CallError(f"the layer {layer!r} is not used when the model looks at a picture")
-    return seen[-1], logits
+    maps = seen[layer]
+    if not isinstance(maps, Tensor) or maps.ndim != 4:
+        came = f"shape {tuple(maps.shape)}" if isinstance(maps, Tensor) else type(maps).__name__
+        raise CallError(f"expected maps (batch, channels, height, width) from the layer {layer!r}, came {came}")
+    return maps, logits
 
 
 def _has_places(output: Any) -> bool:
@@ -104,18 +91,13 @@ def _has_places(output: Any) -> bool:
 
 
 @contextmanager
-def _looked_at(
-    model: nn.Module, modules: list[nn.Module], hook: Callable[[nn.Module, Any, Any], Any]
-) -> Iterator[None]:
-    """In evaluation mode, with `hook` called after each of these modules; afterwards everything is as it was."""
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode, and afterwards each part's own mode again."""
     training = [module for module in model.modules() if module.training]
-    handles = [module.register_forward_hook(hook) for module in modules]
     model.eval()
     try:
         yield
     finally:
-        for handle in handles:
-            handle.remove()
         for module in training:
             module.training = True
 

@@ -1,6 +1,6 @@
 """A trained model behind plain HTTP: `learnable serve RUN`.
 
-    GET  /           what this is, with an example for each route
+    GET  /           what this is, with an example for each route; to a browser, a page to drop a picture on
     GET  /health     alive, and with which model; also while the model is thinking
     POST /predict    a picture as it is, or JSON {"image": base64} or {"text": ...}
     POST /generate   JSON {"prompt", "count", "seed", "temperature"}
@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -36,6 +36,7 @@ from learnable.errors import CallError, LearnableError
 from learnable.files import finite
 from learnable.runs.run import Run
 from learnable.serve.door import LOCAL, listen
+from learnable.serve.page import picture_page
 
 BODY = 10_000_000  # bytes that a request may have
 SECONDS = 30.0  # that it may take to arrive
@@ -94,10 +95,13 @@ def create_app(
         return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 
     @app.get("/")
-    async def what_this_is(request: Request) -> JSONResponse:
+    async def what_this_is(request: Request) -> Response:
         here = str(request.base_url).rstrip("/")
         routes = {"GET /health": f"curl {here}/health"} | examples(run, here)
         about = f"{run.recipe_name}, trained on {run.info.data}, served by learnable {learnable.__version__}"
+        if pictures and run.can_predict and "text/html" in request.headers.get("accept", ""):
+            page, headers = picture_page(run.name, about, routes["POST /predict"])
+            return HTMLResponse(page, headers=headers | {"Vary": "Accept"})
         return JSONResponse({"about": about, "run": run.name, "routes": routes})
 
     @app.get("/health")
@@ -361,5 +365,7 @@ def serve(run: Run, host: str = "127.0.0.1", port: int = 8000) -> None:
         print(f"serving {run.name} on http://{shown}:{number}{everybody} (Ctrl-C ends it)", flush=True)
         for example in list(examples(run, f"http://{shown}:{number}").values())[:1]:
             print(f"try: {example}", flush=True)
+        if run.can_predict and run.info.image is not None:
+            print(f"or open http://{shown}:{number} in a browser and drop a picture on it", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(settings).run(sockets=[door])

@@ -32,15 +32,18 @@ def train(
         yield step + 1, losses
 
 
-def move(seat: "Seat", team: "Team", micro_batches: Sequence[Batch], share: float, clip: float | None) -> Losses:
+def move(
+    seat: "Seat", team: "Team", micro_batches: Sequence[Batch], share: float | Sequence[float], clip: float | None
+) -> Losses:
     """One player's turn: everybody's gradients flow, only its own parameters change.
 
     Args:
-        share: of the player's learning rate, by its schedule.
+        share: of the player's learning rate, by its schedule; or one for each of the optimizer's groups.
         clip: largest norm that the gradient of the player's parameters may have.
     """
-    for group, own in zip(seat.optimizer.param_groups, seat.rates, strict=True):
-        group["lr"] = own * share
+    shares = share if isinstance(share, Sequence) else [share] * len(seat.rates)
+    for group, own, part in zip(seat.optimizer.param_groups, seat.rates, shares, strict=True):
+        group["lr"] = own * part
     losses: Losses = {}
     with _looking_on(team, seat):
         for number, batch in enumerate(micro_batches, start=1):

@@ -1,7 +1,7 @@
 """A recipe says how something is trained and what comes out: plain data, frozen, varied with `dataclasses.replace`."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ class Player:
     objective: Callable[[nn.Module, Batch], dict[str, Tensor]]  # {"total": loss, ...named parts}
     optimizer: Callable[[nn.Module, float], Optimizer]  # a factory: parameters may be sharded before it is called
     learning_rate: float  # at the schedule's peak
-    schedule: Callable[[int, int], float] = constant  # (step, steps) -> share of the learning rate
+    # (step, steps) -> share of the learning rate; or one share for each of the optimizer's groups, 0 for one that waits
+    schedule: Callable[[int, int], float | Sequence[float]] = constant
     part: str = ""  # the attribute of the model that it trains; "" is all of it
 
 
@@ -67,6 +68,11 @@ class Recipe:
     epochs: float = 0  # ... or so many times through the training part
     model_settings: Mapping[str, Setting] = field(default_factory=dict)
     data_settings: Mapping[str, Setting] = field(default_factory=dict)
+    # What is decided once, when a run begins, and then written down: (source, settings, say) -> settings that change.
+    settle: Callable[[str | None, Mapping[str, Setting], Callable[[str], None]], Mapping[str, Setting]] | None = None
+    # What the model begins with, where that is not chance: (model, info, machine, seed, say, **start_settings).
+    start: Callable[..., None] | None = None
+    start_settings: Mapping[str, Setting] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)  # what --data takes beside a path: name -> what it is
     promises: Mapping[str, Expected] = field(default_factory=dict)  # what it promises on other sources
     clip: float | None = None  # largest norm of a player's gradient
@@ -86,7 +92,7 @@ class Recipe:
     @property
     def settings(self) -> dict[str, Setting]:
         """The recipe's own knobs, by name."""
-        return {**self.data_settings, **self.model_settings}
+        return {**self.data_settings, **self.model_settings, **self.start_settings}
 
     def steps_for(self, examples: int) -> int:
         """How many steps the recipe takes on a training part of this size."""

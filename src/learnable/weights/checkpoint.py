@@ -112,6 +112,19 @@ def download(name: str) -> Path:
                          "and is there a network? A folder of your own works without one.") from error  # fmt: skip
 
 
+def at_hand(name: str, address: str = "") -> bool:
+    """Whether weights can be had without a network: "owner/name" in the hub's own cache, or the file of an address in ours."""
+    if address:
+        mirror = os.environ.get("LEARNABLE_DATA_MIRROR")
+        folders = [data_folder(), *([Path(mirror).expanduser()] if mirror else [])]
+        return any((folder / "weights" / address.rpartition("/")[2]).is_file() for folder in folders)
+    try:
+        from huggingface_hub import try_to_load_from_cache
+    except ImportError:
+        return False
+    return isinstance(try_to_load_from_cache(name, WHOLE), str)
+
+
 def fetch_file(address: str) -> Path:
     """A single file of weights, kept in the data folder; the eight digits at the end of its name begin its sha256.
 
