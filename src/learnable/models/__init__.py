@@ -30,6 +30,11 @@ FAMILIES = (
     ("learnable.models.vision.swin",             "Swin",      "SWINS",    "learnable.weights.swin"),
     ("learnable.models.vision.densenet",         "DenseNet",  "DENSENETS", "learnable.weights.densenet"),
     ("learnable.models.vision.vit",              "ViT",       "VITS",     "learnable.weights.vit"),
+    ("learnable.models.vision.mobilenet",        "MobileNetV1", "MOBILENETS_V1", "learnable.weights.mobilenet"),
+    ("learnable.models.vision.mobilenet",        "MobileNetV2", "MOBILENETS_V2", "learnable.weights.mobilenet"),
+    ("learnable.models.vision.mobilenet",        "MobileNetV3", "MOBILENETS_V3", "learnable.weights.mobilenet"),
+    ("learnable.models.vision.shufflenet",       "ShuffleNetV2", "SHUFFLENETS", "learnable.weights.shufflenet"),
+    ("learnable.models.vision.efficientnet",     "EfficientNet", "EFFICIENTNETS", "learnable.weights.efficientnet"),
     ("learnable.models.language.gpt",            "GPT",       "GPT2",     ""),
     ("learnable.models.language.modern_gpt",     "ModernGPT", "NANOCHAT", ""),
 )  # fmt: skip

@@ -83,12 +83,31 @@ def timm(*rows: tuple[str, str, str], names: Mapping[str, str] = MappingProxyTyp
     return tuple(Published(f"timm/{theirs}.{tag}", ours.get(theirs, theirs), licence) for theirs, tag, licence in rows)
 
 
+def renamed(
+    names: Mapping[str, str], *rows: tuple[str, str, int, float, str, bool], prefix: str = ""
+) -> tuple[Published, ...]:
+    """Rows of timm's weights where timm's names of the variants are not ours, and pictures were prepared in other ways: our
+    variant, tag, side, share of the side that is cut out, interpolation, and whether pixels went from -1 to 1.
+    """
+    half = (0.5, 0.5, 0.5)
+    usual = Preprocessing()
+    return tuple(
+        Published(
+            f"timm/{prefix}{names[variant]}.{tag}", variant, "apache-2.0",
+            preprocessing=Preprocessing(size, crop, *((half, half) if signed else (usual.mean, usual.std)), interpolation),
+        )
+        for variant, tag, size, crop, interpolation, signed in rows
+    )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Format:
     """How one library writes an architecture down.
 
     `table` may depend on the settings (a layer that only some variants have); `names` maps our names of the variants to theirs
-    where the two differ; `change` mends a state before it is read (a prefix, buffers that are no weights).
+    where the two differ; `change` mends a state before it is read (a prefix, buffers that are no weights). What no tensor
+    shows (the eps of a norm, a way of padding) is said by `habits`, from our settings and timm's `model_args`, and written
+    back by `arguments`.
     """
 
     library: str
@@ -96,6 +115,8 @@ class Format:
     names: Mapping[str, str] = field(default_factory=dict)
     change: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] = dict
     settings: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None  # out of a config.json that spells sizes out
+    habits: Callable[[Config, Mapping[str, Any]], Config] = lambda config, arguments: config
+    arguments: Callable[[Config], dict[str, Any]] = lambda config: {}
 
     def rows(self, config: Config) -> Table:
         return self.table(config) if callable(self.table) else self.table
@@ -191,6 +212,7 @@ def save_classifier(model: Any, folder: str | Path, variants: Variants, form: Fo
     config = {
         "architecture": form.names.get(name, name) if name else type(model).__name__,
         "num_classes": model.classes,
+        **({"model_args": arguments} if (arguments := form.arguments(model.config)) else {}),
         "learnable": {"model": type(model).__name__, "variant": name, "settings": asdict(model.config)},
         "pretrained_cfg": {
             "input_size": size,
@@ -273,12 +295,14 @@ def _recognize(
                 return form, _settings(type(next(iter(variants.values()))[0]), form.settings(config), name)
         raise WorldError(f"config.json is of transformers' {config['model_type']!r}, which {name} does not read")
     elif isinstance(theirs := config.get("architecture"), str):
-        known = [variant for form in formats if (variant := form.variant(theirs, variants))]
+        known = [(form, variant) for form in formats if (variant := form.variant(theirs, variants))]
         if not known:
             raise WorldError(
                 f"config.json says architecture {theirs!r}, which is none of {name}'s: {', '.join(variants)}"
             )
-        settings = variants[known[0]][0]
+        formats, settings = [form for form, _ in known], variants[known[0][1]][0]
+    told_args = config.get("model_args")
+    args = told_args if isinstance(told_args, Mapping) else {}
     candidates = [settings] if settings is not None else [config for config, _ in variants.values()]
     for form in formats:
         changed = form.change(state)
@@ -286,7 +310,7 @@ def _recognize(
             if not unmentioned(changed, form.rows(candidate)) and (
                 settings is not None or _fits(cls, candidate, form, changed)
             ):
-                return form, candidate
+                return form, candidate if isinstance(told, Mapping) else form.habits(candidate, args)
     if settings is None:
         raise WorldError(f"these tensors fit no variant of {name}; known are {', '.join(variants)}, "
                          f"as {' and '.join(form.library for form in formats)} name their tensors")  # fmt: skip
