@@ -78,7 +78,8 @@ class EfficientNetConfig:
     @property
     def plan(self) -> list[list[Inverted]]:
         """The sizes of all blocks, stage by stage."""
-        plan, channels = [], rounded(self.stem * self.width)
+        plan: list[list[Inverted]] = []
+        channels = rounded(self.stem * self.width)
         for expansion, kernel, stride, out, depth in self.stages:
             plan.append([])
             for number in range(math.ceil(depth * self.depth)):

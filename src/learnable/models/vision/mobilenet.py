@@ -99,7 +99,8 @@ class MobileNetV2Config:
     @property
     def plan(self) -> list[list[Inverted]]:
         """The sizes of all blocks, stage by stage."""
-        plan, channels = [], rounded(32 * self.width)
+        plan: list[list[Inverted]] = []
+        channels = rounded(32 * self.width)
         for expansion, out, depth, stride in self.stages:
             out = rounded(out * self.width)
             plan.append([
@@ -136,7 +137,8 @@ class MobileNetV3Config:
     @property
     def plan(self) -> list[list[Inverted]]:
         """The sizes of all blocks, stage by stage."""
-        plan, channels = [], self.stem
+        plan: list[list[Inverted]] = []
+        channels = self.stem
         for stage in self.stages:
             plan.append([])
             for kernel, expansion, out, squeeze, _, stride in stage:
