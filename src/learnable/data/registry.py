@@ -135,6 +135,20 @@ _MULTI30K = _files(
     ("test_2016_flickr.en.gz", 21_077, "611d361c6334bc7246101d48097c13cf5c4413c5befc793cc629934359d532d9"),
 )
 
+_GPT2 = _files(
+    ("https://openaipublic.blob.core.windows.net/gpt-2/encodings/main/",),
+    ("encoder.json", 1_042_301, "196139668be63f3b5d6574427317ae82f612a97c5d1cdaf36ed2256dbf636783"),
+    ("vocab.bpe", 456_318, "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5"),
+)
+_BERT = _files(
+    ("https://huggingface.co/google-bert/bert-base-uncased/resolve/main/",),
+    ("vocab.txt", 231_508, "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"),
+)
+_CLIP = _files(
+    ("https://github.com/openai/CLIP/raw/main/clip/",),
+    ("bpe_simple_vocab_16e6.txt.gz", 1_356_917, "924691ac288e54409236115652ad4aa250f48203de50a9e4722a6ecd48d6804a"),
+)
+
 _POINTS = {
     "ring": "eight Gaussians on a circle",
     "grid": "twenty-five Gaussians, five by five",
@@ -281,6 +295,27 @@ DATASETS: dict[str, Dataset] = {
         licence="research, non-commercial",
         home="http://groups.di.unipi.it/~gulli/AG_corpus_of_news_articles.html",
         files=_AG_NEWS,
+    ),
+    "gpt2": Dataset(
+        "GPT-2's vocabulary: 50,257 tokens of bytes, 50,000 merges",
+        reads="learnable.data.tokenizers.published:vocabulary",
+        licence="MIT, modified (OpenAI)",
+        home="https://github.com/openai/gpt-2",
+        files=_GPT2,
+    ),
+    "bert-base-uncased": Dataset(
+        "BERT's vocabulary: 30,522 WordPieces of small letters",
+        reads="learnable.data.tokenizers.published:vocabulary",
+        licence="Apache-2.0 (Google)",
+        home="https://github.com/google-research/bert",
+        files=_BERT,
+    ),
+    "clip": Dataset(
+        "CLIP's vocabulary: 49,408 tokens of small letters",
+        reads="learnable.data.tokenizers.published:vocabulary",
+        licence="MIT (OpenAI)",
+        home="https://github.com/openai/CLIP",
+        files=_CLIP,
     ),
 }
 
