@@ -46,10 +46,10 @@ def utf8(text: str) -> bytes:
 
 
 class Pieces:
-    """Text out of bytes that come in pieces: a character is given out when its last byte has come.
+    r"""Text out of bytes that come in pieces: a character is given out when its last byte has come.
 
     >>> pieces = Pieces()
-    >>> [pieces.add(b"caf\\xc3"), pieces.add(b"\\xa9!"), pieces.add(b"\\xf0\\x9f"), pieces.end()]
+    >>> [pieces.add(b"caf\xc3"), pieces.add(b"\xa9!"), pieces.add(b"\xf0\x9f"), pieces.end()]
     ['caf', 'é!', '', '�']
     """
 

@@ -48,9 +48,9 @@ def strip_accents(text: str) -> str:
 
 @dataclass(frozen=True)
 class BertNormalizer:
-    """BERT's basic cleaning: no controls, Chinese characters as words, no accents, small letters.
+    r"""BERT's basic cleaning: no controls, Chinese characters as words, no accents, small letters.
 
-    >>> BertNormalizer()("Zoë\\x00 likes\\t東京")
+    >>> BertNormalizer()("Zoë\x00 likes\t東京")
     'zoe likes  東  京 '
 
     Paper    Devlin et al. 2019, as in google-research/bert, tokenization.py, `BasicTokenizer`

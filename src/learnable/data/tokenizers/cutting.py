@@ -2,7 +2,7 @@ r"""Cutting a text into words, inside which tokens are then looked for: what a t
 
 Each way is a frozen row whose fields are those of a "pre-tokenizer" in a `tokenizer.json`, and a function from the
 pieces so far to finer ones. `start` says of the first piece whether the text begins with it.
-"""
+r"""
 
 from dataclasses import dataclass
 from functools import cached_property

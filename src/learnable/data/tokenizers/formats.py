@@ -417,9 +417,9 @@ def sentencepiece(path: Path) -> Tokenizer:
 
 
 def message(data: bytes) -> Iterator[tuple[int, Any]]:
-    """The fields of a protocol buffer's message: (number, value), the value a whole number or bytes.
+    r"""The fields of a protocol buffer's message: (number, value), the value a whole number or bytes.
 
-    >>> list(message(b"\\x0a\\x02hi\\x10\\x96\\x01"))
+    >>> list(message(b"\x0a\x02hi\x10\x96\x01"))
     [(1, b'hi'), (2, 150)]
 
     Raises:
