@@ -9,7 +9,7 @@ from torch.testing import assert_close
 from learnable.errors import WorldError
 from learnable.models.language.bert import (
     BERT,
-    BERT_SIZES,
+    BERTS,
     BERTConfig,
     MaskedLM,
     Pretraining,
@@ -315,7 +315,7 @@ def test_bert_base_in_full_size_goes_through_files(tmp_path):
     theirs = transformers.BertForPreTraining(transformers.BertConfig()).eval()
     theirs.save_pretrained(tmp_path / "theirs")
     ours = BERT.from_pretrained(tmp_path / "theirs")
-    assert dataclasses.replace(ours.config, dropout=0.0) == BERT_SIZES["base"][0]
+    assert ours.config == BERTS["bert-base"][0]
     ours = Pretraining.from_pretrained(tmp_path / "theirs").eval()
     text, real, segments = texts(ours.config, (32, 11), 32)
     with torch.no_grad():

@@ -59,7 +59,7 @@ def labeled_texts(
         raise CallError(f"expected a context of at least 3 tokens, of which two are marks, came {context}")
     if phrases and choice not in ("sst", "sst5"):
         raise CallError("--phrases asks for the phrases of the treebank; give it with --data sst or sst5")
-    name, classes, parts = _read(choice, phrases)
+    name, classes, parts = read_parts(choice, phrases)
     train = parts[0]
     if not 0 <= examples <= len(train):
         raise CallError(f"expected 0 (all) to {len(train)} training examples of {name}, came {examples}")
@@ -79,7 +79,7 @@ def texts_like(source: str | None, info: Info) -> Rows:
     Raises:
         CallError: no such data set, or one with other classes.
     """
-    name, classes, parts = _read(name_or_path(source, NAMES), phrases=False)
+    name, classes, parts = read_parts(name_or_path(source, NAMES), phrases=False)
     if classes != info.classes:
         raise CallError(f"the model knows the classes {', '.join(info.classes)[:200]}, and {name} has "
                         f"{', '.join(classes)[:200]}; evaluate it on data of the same kind")  # fmt: skip
@@ -210,7 +210,8 @@ def read_labeled_table(path: Path) -> Parts:
     return f"texts {path.name}", classes, (train, valid, test)
 
 
-def _read(choice: str | Path, phrases: bool) -> Parts:
+def read_parts(choice: str | Path, phrases: bool = False) -> Parts:
+    """The texts of a data set, by its name, or of a table, by its path; see `labeled_texts`."""
     if isinstance(choice, Path):
         return read_labeled_table(choice)
     if choice == "modules":

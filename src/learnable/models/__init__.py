@@ -37,6 +37,7 @@ FAMILIES = (
     ("learnable.models.vision.efficientnet",     "EfficientNet", "EFFICIENTNETS", "learnable.weights.efficientnet"),
     ("learnable.models.language.gpt",            "GPT",       "GPT2",     ""),
     ("learnable.models.language.modern_gpt",     "ModernGPT", "NANOCHAT", ""),
+    ("learnable.models.language.bert",           "BERT",      "BERTS",    ""),
 )  # fmt: skip
 PREFIX = {"GPT2": "gpt2-", "NANOCHAT": "nanochat-"}  # tables whose rows have short names
 

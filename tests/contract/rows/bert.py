@@ -9,8 +9,7 @@ from torch import Generator, Tensor, nn
 from contract.case import Batch, Case
 from learnable.models.language.bert import (
     BERT,
-    BERT_SIZES,
-    ROBERTA_SIZES,
+    BERTS,
     BERTConfig,
     Encoder,
     MaskedLM,
@@ -23,6 +22,11 @@ from learnable.objectives.masked import masked_tokens, masked_tokens_and_order
 
 TOY = BERTConfig(depth=2, width=32, heads=4, vocab=65, context=16)
 MASK = 3
+
+MASKED = {  # without a pooler, with a head
+    "bert-tiny": 4_416_698, "bert-mini": 11_201_594, "bert-small": 28_795_194, "bert-medium": 41_404_730,
+    "bert-base": 109_514_298, "bert-large": 335_174_458, "roberta-base": 124_697_433, "roberta-large": 355_412_057,
+}  # fmt: skip
 
 
 def blotted(generator: Generator, examples: int) -> Batch:
@@ -73,20 +77,20 @@ CASES = {
     "Encoder": Case(partial(Encoder, TOY), blotted, body, first_says, guessing=1.5 * math.log(2)),
     "BERT": Case(
         partial(BERT, TOY), blotted, pooled, pool_says, guessing=1.5 * math.log(2),
-        variants=[(partial(BERT, config), size) for config, size, _ in (*BERT_SIZES.values(), *ROBERTA_SIZES.values())],
+        variants=[(partial(BERT, config), size) for config, size in BERTS.values()],
     ),
     "MaskedLM": Case(
         partial(MaskedLM, TOY), blotted, body, masked_tokens, guessing=math.log(65),
-        variants=[(partial(MaskedLM, config), size) for config, _, size in (*BERT_SIZES.values(), *ROBERTA_SIZES.values())],
+        variants=[(partial(MaskedLM, BERTS[name][0]), size) for name, size in MASKED.items()],
     ),
     "Pretraining": Case(
         partial(Pretraining, TOY), blotted, both, masked_tokens_and_order, guessing=math.log(65) + math.log(2),
-        variants=[(partial(Pretraining, BERT_SIZES["base"][0]), 110_106_428)],
+        variants=[(partial(Pretraining, BERTS["bert-base"][0]), 110_106_428)],
     ),
     "TextClassifier": Case(
         partial(TextClassifier, TOY, 2), blotted, body, partial(classify, inputs="tokens"), guessing=math.log(2),
-        variants=[(partial(TextClassifier, BERT_SIZES["base"][0], 2), 109_483_778),
-                  (partial(TextClassifier, ROBERTA_SIZES["base"][0], 2), 124_647_170)],
+        variants=[(partial(TextClassifier, BERTS["bert-base"][0], 2), 109_483_778),
+                  (partial(TextClassifier, BERTS["roberta-base"][0], 2), 124_647_170)],
     ),
     "TokenClassifier": Case(partial(TokenClassifier, TOY, 2), blotted, body, tag, guessing=math.log(2)),
 }  # fmt: skip

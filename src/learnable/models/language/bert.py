@@ -21,7 +21,7 @@ Lesson   course/lessons/transformers/bert
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -119,18 +119,16 @@ class RoBERTaConfig:
 
 Config = BERTConfig | RoBERTaConfig
 
-#            config                                       parameters: BERT   MaskedLM
-BERT_SIZES = {
-    "tiny":   (BERTConfig(depth=2,  width=128,  heads=2),    4_385_920,   4_416_698),
-    "mini":   (BERTConfig(depth=4,  width=256,  heads=4),   11_170_560,  11_201_594),
-    "small":  (BERTConfig(depth=4,  width=512,  heads=8),   28_763_648,  28_795_194),
-    "medium": (BERTConfig(depth=8,  width=512,  heads=8),   41_373_184,  41_404_730),
-    "base":   (BERTConfig(depth=12, width=768,  heads=12), 109_482_240, 109_514_298),
-    "large":  (BERTConfig(depth=24, width=1024, heads=16), 335_141_888, 335_174_458),
-}  # fmt: skip
-ROBERTA_SIZES = {
-    "base":   (RoBERTaConfig(depth=12, width=768,  heads=12), 124_645_632, 124_697_433),
-    "large":  (RoBERTaConfig(depth=24, width=1024, heads=16), 355_359_744, 355_412_057),
+#                 config                                     parameters, with the pooler
+BERTS = {
+    "bert-tiny":   (BERTConfig(depth=2,  width=128,  heads=2),    4_385_920),
+    "bert-mini":   (BERTConfig(depth=4,  width=256,  heads=4),   11_170_560),
+    "bert-small":  (BERTConfig(depth=4,  width=512,  heads=8),   28_763_648),
+    "bert-medium": (BERTConfig(depth=8,  width=512,  heads=8),   41_373_184),
+    "bert-base":   (BERTConfig(depth=12, width=768,  heads=12), 109_482_240),
+    "bert-large":  (BERTConfig(depth=24, width=1024, heads=16), 335_141_888),
+    "roberta-base":  (RoBERTaConfig(depth=12, width=768,  heads=12), 124_645_632),
+    "roberta-large": (RoBERTaConfig(depth=24, width=1024, heads=16), 355_359_744),
 }  # fmt: skip
 
 
@@ -290,7 +288,12 @@ class BERT(nn.Module):
 
     @classmethod
     def from_pretrained(
-        cls, place: str | Path, *, dtype: torch.dtype | None = torch.float32, allow_pickle: bool = False
+        cls,
+        place: str | Path,
+        *,
+        dropout: float = 0.0,
+        dtype: torch.dtype | None = torch.float32,
+        allow_pickle: bool = False,
     ) -> "BERT":
         """A published BERT or RoBERTa, or one that was saved here: a folder, a .safetensors file, or a name on the hub.
 
@@ -298,6 +301,7 @@ class BERT(nn.Module):
 
         Args:
             place: "google-bert/bert-base-uncased" and the like; well-known names may come without their owner.
+            dropout: for training on; published models had 0.1, whatever their config says is not taken over.
             dtype: files in half precision are converted to this; None keeps what the file says.
             allow_pickle: read `pytorch_model.bin` where there is no safetensors file (tensors only, never code).
 
@@ -307,7 +311,7 @@ class BERT(nn.Module):
         """
         config, state = read_checkpoint(hub_name(place), allow_pickle=allow_pickle)
         with torch.device("meta"):  # shapes alone: the numbers come from the file
-            model = cls(config_from(config))
+            model = cls(config_from(config, dropout))
         return _filled(model, plain_names(state), _head(model).table, dtype)
 
     def save_pretrained(self, folder: str | Path) -> None:
@@ -362,12 +366,17 @@ class MaskedLM(nn.Module):
 
     @classmethod
     def from_pretrained(
-        cls, place: str | Path, *, dtype: torch.dtype | None = torch.float32, allow_pickle: bool = False
+        cls,
+        place: str | Path,
+        *,
+        dropout: float = 0.0,
+        dtype: torch.dtype | None = torch.float32,
+        allow_pickle: bool = False,
     ) -> "MaskedLM":
         """As `BERT.from_pretrained`, of a file with a head for the masked language model."""
         config, state = read_checkpoint(hub_name(place), allow_pickle=allow_pickle)
         with torch.device("meta"):
-            model = cls(config_from(config))
+            model = cls(config_from(config, dropout))
         return _filled(model, plain_names(state, head=True), _head(model).table, dtype)
 
     def save_pretrained(self, folder: str | Path) -> None:
@@ -409,11 +418,16 @@ class Pretraining(nn.Module):
 
     @classmethod
     def from_pretrained(
-        cls, place: str | Path, *, dtype: torch.dtype | None = torch.float32, allow_pickle: bool = False
+        cls,
+        place: str | Path,
+        *,
+        dropout: float = 0.0,
+        dtype: torch.dtype | None = torch.float32,
+        allow_pickle: bool = False,
     ) -> "Pretraining":
         """As `BERT.from_pretrained`, of a file with both heads; RoBERTa has no second one."""
         config, state = read_checkpoint(hub_name(place), allow_pickle=allow_pickle)
-        chosen = config_from(config)
+        chosen = config_from(config, dropout)
         if isinstance(chosen, RoBERTaConfig):
             raise CallError(
                 f"{place} is a RoBERTa, which was trained without the second sentence; load it as a MaskedLM"
@@ -459,7 +473,7 @@ class TextClassifier(nn.Module):
 
     @classmethod
     def from_pretrained(
-        cls, place: str | Path, *, classes: int | None = None, dropout: float | None = None,
+        cls, place: str | Path, *, classes: int | None = None, dropout: float = 0.0,
         dtype: torch.dtype | None = torch.float32, allow_pickle: bool = False,
     ) -> "TextClassifier":  # fmt: skip
         """A fine-tuned classifier, or, with `classes`, a pre-trained body with a new head for so many, to be fine-tuned.
@@ -467,7 +481,7 @@ class TextClassifier(nn.Module):
         The pooler comes from the file where it has one; else it is new as the head is.
 
         Args:
-            dropout: other than the file's config says.
+            dropout: for fine-tuning, published models had 0.1.
         """
         config, state = read_checkpoint(hub_name(place), allow_pickle=allow_pickle)
         body, plain = config_from(config, dropout), plain_names(state)
@@ -510,7 +524,7 @@ class TokenClassifier(nn.Module):
 
     @classmethod
     def from_pretrained(
-        cls, place: str | Path, *, classes: int | None = None, dropout: float | None = None,
+        cls, place: str | Path, *, classes: int | None = None, dropout: float = 0.0,
         dtype: torch.dtype | None = torch.float32, allow_pickle: bool = False,
     ) -> "TokenClassifier":  # fmt: skip
         """As `TextClassifier.from_pretrained`."""
@@ -537,15 +551,15 @@ def initialize(module: nn.Module) -> None:
             nn.init.zeros_(part.weight[part.padding_idx])
 
 
-def config_from(config: dict[str, Any], dropout: float | None = None) -> Config:
+def config_from(config: dict[str, Any], dropout: float = 0.0) -> Config:
     """Ours for their `config.json`.
 
     Raises:
         WorldError: another architecture, a size missing, or something that our BERT does not do.
     """
     settings = settings_from(config)
-    own: Config = RoBERTaConfig(**settings) if is_roberta(config) else BERTConfig(**settings)
-    return own if dropout is None else replace(own, dropout=dropout)
+    settings |= {"dropout": dropout}  # not the 0.1 of their config: who fine-tunes asks for it
+    return RoBERTaConfig(**settings) if is_roberta(config) else BERTConfig(**settings)
 
 
 Model = TypeVar("Model", BERT, MaskedLM, Pretraining, TextClassifier, TokenClassifier)

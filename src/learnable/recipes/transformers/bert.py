@@ -6,9 +6,13 @@ Run it       learnable train bert                                       1 MB of 
              learnable train bert-classify --data sst                   is the film good? (also sst5, ag_news, a table)
              learnable train bert-classify --data sst --pretrained bert the same, from the latest run of bert
              learnable train bert-classify --data sst --pretrained bert-base-uncased    from the published one
-Takes        about two minutes each on two CPU cores
-Then         learnable predict bert-classify my.txt
-Compare      python -m benchmarks.fine_tuning                           with a bag of words, over the size of the training part
+Takes        two to four minutes each on two CPU cores
+Then         learnable predict bert-classify my.txt, or --text "..."
+Compare      python -m benchmarks.bag_of_words sst              a bag of words, tuned on the validation part
+
+What has to be beaten: words alone, weighted by how rare they are, and a logistic regression tell 69.5 % of the modules, 79.9 % of
+the reviews and 87.4 % of AG News's test file alone (the log of experiments says more). The promises below are floors well under
+that; no full set of seeds has been measured yet.
 
 A model that knew only how common each word is would fill in 7 % of the blots. `bert-classify` begins from nothing unless it is
 told where to begin: a run of `bert`, a folder as transformers writes it, or a name on the hub. It then takes that one's words,
@@ -175,7 +179,7 @@ RECIPE = Recipe(
     example=example,
     inputs=("tokens",),
     free=("batch", "tokens"),
-    expected=Expected("accuracy", at_least=0.2, minutes=1),
+    expected=Expected("accuracy", at_least=0.1, minutes=2),
 )
 
 CLASSIFY = Recipe(
@@ -201,5 +205,5 @@ CLASSIFY = Recipe(
     example=example,
     inputs=("tokens",),
     free=("batch", "tokens"),
-    expected=Expected("accuracy", at_least=0.3, minutes=1),
+    expected=Expected("accuracy", at_least=0.2, minutes=3),
 )
