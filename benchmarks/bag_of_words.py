@@ -26,7 +26,8 @@ def bag_of_words(source: str, examples: int = 0) -> dict[str, object]:
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0)).tolist()  # as `labeled_texts` has it
     parts = [[train[i] for i in order[: examples or None]], valid, test]
     labels = [[label for _, label in part] for part in parts]
-    best: dict[str, object] = {"valid": 0.0}
+    best: dict[str, object] = {}
+    highest = 0.0
     for length in LENGTHS:
         words = TfidfVectorizer(
             tokenizer=words_of, token_pattern=None, lowercase=False, ngram_range=length, sublinear_tf=True
@@ -36,7 +37,8 @@ def bag_of_words(source: str, examples: int = 0) -> dict[str, object]:
         for strength in STRENGTHS:
             model = LogisticRegression(C=strength, max_iter=300, tol=1e-3).fit(features[0], labels[0])
             accuracy = model.score(features[1], labels[1])
-            if accuracy > best["valid"]:
+            if accuracy > highest:
+                highest = accuracy
                 test_accuracy = model.score(features[2], labels[2])
                 best = {"valid": accuracy, "test": test_accuracy, "words": length, "C": strength}
     return {"examples": len(parts[0]), **best}
