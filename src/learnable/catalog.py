@@ -333,7 +333,17 @@ TOPICS = (
           ("vanishing-gradients", "optimizers", "regularization", "metrics"), "Zhang et al. 2017", 2016),
 
     Topic("convolution", "Convolution and pooling", "vision", 3, "beginner", Minutes(14, 10, 12, 4),
-          ("training-loops",), "LeCun et al. 1989", 1989),
+          ("training-loops",), "LeCun et al. 1989", 1989,
+          code=("learnable.ops.convolution:convolve", "learnable.ops.convolution:columns",
+                "learnable.ops.convolution:convolve_fast", "learnable.ops.convolution:max_pool",
+                "learnable.ops.convolution:average_pool", "learnable.ops.convolution:convolve_transposed",
+                "learnable.nn.receptive:receptive_field", "learnable.nn.receptive:sensitivity",
+                "learnable.engine.network:LeNet"),
+          recipes={
+              "convolution":        "learnable.recipes.vision.convolution:RECIPE",
+              "convolution-shared": "learnable.recipes.vision.convolution:SHARED",
+              "convolution-dense":  "learnable.recipes.vision.convolution:DENSE",
+          }),
     Topic("lenet", "LeNet", "vision", 3, "beginner", Minutes(12, 8, 10, 4),
           ("convolution",), "LeCun et al. 1998", 1998,
           code=("learnable.models.vision.lenet:LeNet", "learnable.models.vision.lenet:LeNet1998",

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from learnable.engine import MLP, SGD, Linear, Tensor
+from learnable.engine import MLP, SGD, LeNet, Linear, Tensor
+from learnable.models.vision.lenet import LeNet as LeNetTwin
 from learnable.models.vision.mlp import MLP as Twin
 
 
@@ -124,3 +125,18 @@ def test_parameters_are_named_and_learn():
 def test_a_new_layer_is_neither_loud_nor_silent():
     y = Linear(1000, 500, np.random.default_rng(0))(Tensor(np.random.default_rng(1).normal(size=(100, 1000))))
     assert 0.4 < y.data.std() < 0.8
+
+
+@pytest.mark.reference
+def test_a_convolutional_network_is_that_of_torch():
+    """Outputs and the gradient of every parameter, in float64."""
+    network, twin = LeNet(10, 1, np.random.default_rng(0), np.float64), LeNetTwin().double()
+    twin.load_state_dict({name: torch.tensor(t.data) for name, t in network.parameters().items()})
+    random = np.random.default_rng(1)
+    images, labels = random.normal(size=(3, 1, 28, 28)), random.integers(10, size=3)
+    logits, expected = network(Tensor(images)), twin(torch.tensor(images))
+    logits.cross_entropy(labels).backward()
+    torch.nn.functional.cross_entropy(expected, torch.tensor(labels)).backward()
+    np.testing.assert_allclose(logits.data, expected.detach(), rtol=0, atol=1e-12)
+    for name, parameter in twin.named_parameters():
+        np.testing.assert_allclose(network.parameters()[name].grad, parameter.grad, rtol=0, atol=1e-12, err_msg=name)

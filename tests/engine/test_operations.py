@@ -62,6 +62,16 @@ def every_entry(logits, labels):
     return F.cross_entropy(logits.flatten(0, -2), torch.tensor(labels).flatten())
 
 
+def pooled(x):
+    """torch's own pool gives a tie to the first; our `max`, and torch's `amax`, share it."""
+    return (
+        F.unfold(x.flatten(0, 1)[:, None], 2, stride=2)
+        .amax(1)
+        .unflatten(1, [side // 2 for side in x.shape[2:]])
+        .unflatten(0, x.shape[:2])
+    )
+
+
 LABELS = [[0, 2, 1], [2, 2, 0]]
 CONDITION = np.array([[True, False, True], [False, False, True]])
 INDEXES = [
@@ -95,6 +105,16 @@ CASES = {
     + pairs(
         lambda a, b: concatenate([a, b, a], -1), lambda a, b: torch.cat([a, b, a], -1), [((2, 3), (2, 1)), ((2,), (3,))]
     ),
+    "conv2d": [
+        (
+            lambda a, b, stride=stride, padding=padding: a.conv2d(b, stride, padding),
+            lambda a, b, stride=stride, padding=padding: F.conv2d(a, b, None, stride, padding),
+            shapes,
+            False,
+        )
+        for shapes in (((2, 2, 5, 6), (3, 2, 3, 2)), ((1, 1, 3, 3), (1, 1, 3, 3)), ((2, 3, 4, 7), (2, 3, 1, 1)))
+        for stride, padding in ((1, 0), (2, 0), (3, 1), (1, 2))
+    ],
     "neg": single(lambda x: -x),
     "abs": single(abs),
     "exp": single(lambda x: x.exp()),
@@ -104,7 +124,8 @@ CASES = {
     "relu": single(lambda x: x.relu()),
     "sum": reductions("sum", torch.sum),
     "mean": reductions("mean", torch.mean),
-    "max": reductions("max", torch.amax),
+    "max": reductions("max", torch.amax)
+    + single(lambda x: (x * x).max_pool(2), lambda x: pooled(x * x), [(2, 3, 4, 6), (1, 2, 5, 3)]),
     "reshape": single(lambda x: x.reshape(3, -1), shapes=[(2, 3), (4, 3, 1)])
     + single(lambda x: x.reshape(), lambda x: x.reshape(()), [(1, 1)]),
     "permute": single(lambda x: x.permute(2, 0, 1), shapes=[(2, 3, 4), (0, 1, 2)])

@@ -1,6 +1,7 @@
 """Enough of a framework to train a network: a layer, layers in a row, and stochastic gradient descent with momentum.
 
-Names and shapes are those of `learnable.models.vision.mlp.MLP`, its twin in PyTorch: each loads what the other learned.
+Names and shapes are those of `learnable.models.vision.mlp.MLP` and `.lenet.LeNet`, the twins in PyTorch: each loads what the
+other learned.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,6 +47,47 @@ class MLP:
     def parameters(self) -> dict[str, Tensor]:
         """Everything that learns, by name."""
         return {f"layers.{i}.{n}": t for i, layer in enumerate(self.layers) for n, t in vars(layer).items()}
+
+
+class Convolution:
+    """A kernel (outputs, maps, kernel, kernel) laid on every place, plus a number for each map."""
+
+    def __init__(
+        self, maps: int, outputs: int, kernel: int, random: Generator, padding: int = 0, dtype: type = np.float32
+    ):
+        shapes = ((outputs, maps, kernel, kernel), (outputs,))
+        starts = (random.uniform(-1, 1, shape) / np.sqrt(maps * kernel**2) for shape in shapes)
+        self.weight, self.bias = (Tensor(start, requires_grad=True, dtype=dtype) for start in starts)
+        self.padding = padding
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x.conv2d(self.weight, padding=self.padding) + self.bias.reshape(-1, 1, 1)
+
+
+class LeNet:
+    """Two convolutions, each with a relu and a maximum of squares, and three linear layers: LeNet-5 as it is built today.
+
+    >>> LeNet(10, 1, np.random.default_rng(0))(Tensor(np.ones((2, 1, 28, 28), np.float32))).shape
+    (2, 10)
+    """
+
+    def __init__(self, classes: int, channels: int, random: Generator, dtype: type = np.float32):
+        self.c1 = Convolution(channels, 6, 5, random, padding=2, dtype=dtype)
+        self.c3 = Convolution(6, 16, 5, random, dtype=dtype)
+        self.c5 = Linear(16 * 5 * 5, 120, random, dtype)
+        self.f6 = Linear(120, 84, random, dtype)
+        self.output = Linear(84, classes, random, dtype)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        x = self.c1(x).relu().max_pool(2)
+        x = self.c3(x).relu().max_pool(2)
+        x = self.c5(x.reshape(x.shape[0], -1)).relu()
+        return self.output(self.f6(x).relu())
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Everything that learns, by name."""
+        return {f"{layer}.{part}": getattr(getattr(self, layer), part)
+                for layer in ("c1", "c3", "c5", "f6", "output") for part in ("weight", "bias")}  # fmt: skip
 
 
 class SGD:

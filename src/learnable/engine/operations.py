@@ -86,6 +86,38 @@ def surprise(x: Array, labels: Array) -> Array:
     return (np.exp(log_softmax(x, -1)) - (labels[..., None] == np.arange(x.shape[-1]))).astype(x.dtype) / labels.size
 
 
+def windows(x: Array, kernel: tuple[int, ...], stride: int, writeable: bool = False) -> Array:
+    """What a kernel sees at each place of (batch, maps, height, width): a view (batch, maps, rows, columns, kh, kw)."""
+    view = np.lib.stride_tricks.sliding_window_view(x, kernel, axis=(2, 3), writeable=writeable)
+    return view[:, :, ::stride, ::stride]
+
+
+def convolved(x: Array, weight: Array, stride: int, padding: int) -> Array:
+    """At each place the sum of what the kernel sees, times its weight (out, maps, kh, kw): one product of matrices."""
+    seen = windows(padded(x, padding), weight.shape[2:], stride)
+    return np.tensordot(seen, weight, axes=((1, 4, 5), (1, 2, 3))).transpose(0, 3, 1, 2)
+
+
+def laid_down(g: Array, x: Array, weight: Array, stride: int, padding: int) -> Array:
+    """The gradient of the pixels: each place lays the kernel down again, times its g; where kernels overlap they add up."""
+    result = padded(np.zeros_like(x), padding)
+    for i, j in np.ndindex(*weight.shape[2:]):
+        share = np.tensordot(g, weight[:, :, i, j], axes=((1,), (0,))).transpose(0, 3, 1, 2)
+        windows(result, weight.shape[2:], stride, writeable=True)[..., i, j] += share
+    return result[:, :, padding : padding + x.shape[2], padding : padding + x.shape[3]]
+
+
+def seen_by(g: Array, x: Array, weight: Array, stride: int, padding: int) -> Array:
+    """The gradient of the weights: shared by all places, they collect from all of them."""
+    seen = windows(padded(x, padding), weight.shape[2:], stride)
+    return np.tensordot(g, seen, axes=((0, 2, 3), (0, 2, 3)))
+
+
+def padded(x: Array, padding: int) -> Array:
+    """So many pixels of zeros around each map."""
+    return np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding))) if padding else x
+
+
 # name: what it computes, then, input by input, how a gradient g of the result y flows back
 OPERATIONS: dict[str, tuple[Callable[..., Any], ...]] = {
     "add":     (np.add,         lambda g, y, a, b: g,           lambda g, y, a, b: g),
@@ -94,6 +126,8 @@ OPERATIONS: dict[str, tuple[Callable[..., Any], ...]] = {
     "div":     (np.divide,      lambda g, y, a, b: g / b,       lambda g, y, a, b: -g * y / b),
     # the second rule is swap(a) @ g, lying in memory as weight.T does
     "matmul":  (np.matmul,      lambda g, y, a, b: g @ swap(b), lambda g, y, a, b: swap(swap(g) @ a)),
+    "conv2d":  (convolved,      lambda g, y, x, w, stride, padding: laid_down(g, x, w, stride, padding),
+                                lambda g, y, x, w, stride, padding: seen_by(g, x, w, stride, padding)),
     "pow":     (np.power,       lambda g, y, a, b: g * b * a ** np.where(b == 0, 1, b - 1),
                                 lambda g, y, a, b: g * y * np.log(np.where(a == 0, 1, a))),
     "maximum": (np.maximum,     lambda g, y, a, b: np.where(a == b, g / 2, np.where(a > b, g, 0)),

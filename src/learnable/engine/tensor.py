@@ -169,6 +169,17 @@ class Tensor:
 
     T = property(lambda self: self.permute(*range(self.ndim - 2), -1, -2))  # every matrix transposed
 
+    def conv2d(self, weight: Any, stride: int = 1, padding: int = 0) -> "Tensor":
+        """(batch, maps, height, width) seen through kernels (out, maps, kh, kw), as `torch.nn.functional.conv2d` has it."""
+        return apply("conv2d", self, weight, stride=stride, padding=padding)
+
+    def max_pool(self, size: int) -> "Tensor":
+        """The largest of each square of (batch, maps, height, width); rows and columns that fill none are left out."""
+        batch, maps, *sides = self.shape
+        rows, columns = (side // size for side in sides)
+        whole = self if sides == [rows * size, columns * size] else self[:, :, : rows * size, : columns * size]
+        return whole.reshape(batch, maps, rows, size, columns, size).max((3, 5))
+
     def log_softmax(self, axis: int = -1) -> "Tensor":
         return apply("log_softmax", self, axis=axis)
 

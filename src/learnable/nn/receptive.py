@@ -1,0 +1,165 @@
+r"""Receptive fields: the pixels that a unit of a network can see, by rule and by gradient.
+
+By rule: each layer has a window. Through a layer whose kernel spans `span` pixels and whose places are `stride` apart,
+
+    size  <- size + (span - 1) * jump        jump <- jump * stride        start <- start - padding * jump
+
+so sizes add up and steps multiply. Where branches meet, in a sum or beside each other, the unit sees what any of them sees.
+By gradient: a pixel is seen if moving it moves the unit; how strongly it does is the *effective* field, which is
+much smaller, and round.
+
+Paper    Araujo, Norris & Sim 2019, "Computing receptive fields of convolutional neural networks" - https://distill.pub/2019/computing-receptive-fields
+         Luo, Li, Urtasun & Zemel 2016, "Understanding the effective receptive field" - https://arxiv.org/abs/1701.04128
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from learnable.errors import CallError
+from learnable.nn.activations import parts, watch
+
+
+@dataclass(frozen=True)
+class Field:
+    """What units see along one side of the picture: unit number n the pixels from `start + n * jump`, `size` of them.
+
+    >>> Field().through(span=3, stride=1, padding=1).through(span=3, stride=2, padding=1)
+    Field(size=5, jump=2, start=-2)
+    """
+
+    size: int = 1
+    jump: int = 1
+    start: int = 0
+
+    def through(self, span: int, stride: int, padding: int) -> "Field":
+        """The field of the units behind a layer with such a window."""
+        return Field(self.size + (span - 1) * self.jump, self.jump * stride, self.start - padding * self.jump)
+
+    def joined(self, other: "Field") -> "Field":
+        """The field of a unit that hears both."""
+        start = min(self.start, other.start)
+        end = max(self.start + self.size, other.start + other.size)
+        return Field(end - start, self.jump, start)
+
+    def pixels(self, unit: int, side: int) -> range:
+        """Those of the pixels that lie in the picture and not in the padding."""
+        first = self.start + unit * self.jump
+        return range(max(0, first), min(side, first + self.size))
+
+
+Fields = tuple[Field, Field] | None  # down and across; None: everything
+POINTWISE = {
+    "relu", "relu_", "relu6", "hardtanh", "hardtanh_", "hardswish", "hardswish_", "hardsigmoid", "silu", "silu_", "gelu",
+    "sigmoid", "tanh", "batch_norm", "dropout", "dropout_", "clone", "contiguous", "to", "add", "add_", "mul", "mul_", "sub",
+    "rsub", "div", "pow", "cat", "identity", "alias", "detach", "feature_dropout", "channel_shuffle",
+}  # fmt: skip
+
+
+def receptive_field(model: nn.Module, name: str, *inputs: Tensor) -> tuple[Field, Field]:
+    """By rule: what the units of the part `name` see, down and across, found by following the layers of any model.
+
+    The model is traced in the mode it is in: batch norm in training mode sees all of every picture, so call `.eval()` first.
+
+    Args:
+        inputs: pictures of the size in question; their numbers do not matter.
+
+    Raises:
+        CallError: no such part; or a part whose units may see everything, as behind a dense layer or an attention.
+
+    >>> from learnable.models.vision.resnet import RESNETS, ResNet
+    >>> model = ResNet(RESNETS["resnet18"][0]).eval()
+    >>> receptive_field(model, "stages.0", torch.zeros(1, 3, 64, 64))[0]
+    Field(size=43, jump=4, start=-21)
+    """
+    (name,) = parts(model, [name])
+    graph = torch.export.export(model, inputs, strict=False).graph
+    fields: dict[Any, Fields] = {}
+    found: Fields = None
+    inside = False
+    for node in graph.nodes:
+        if node.op == "placeholder" and _flat(node):
+            fields[node] = (Field(), Field())
+        elif node.op == "call_function":
+            fields[node] = _behind(node, fields)
+            if any(path == name for path, _ in node.meta.get("nn_module_stack", {}).values()):
+                found, inside = fields[node], True
+    if not inside:
+        raise CallError(f"{name} computes nothing for this input, so it has no receptive field")
+    if found is None:
+        raise CallError(f"the units of {name} may see the whole picture; name a part in front of the dense layers")
+    return found
+
+
+def sensitivity(
+    model: nn.Module, image: Float[Tensor, "batch channels height width"], name: str, unit: tuple[int, int]
+) -> Float[Tensor, "height width"]:
+    """By gradient: how much each pixel moves the unit in row and column `unit` of a part, over all of its maps and pictures.
+
+    A single picture shows what moves it there: a ReLU may be shut, a maximum listens to its winner alone. Over some
+    random pictures every pixel that can move it does, and the rectangle of those is `receptive_field`.
+
+    Raises:
+        CallError: no such part; it gives no maps, or they have no such unit.
+    """
+    image = image.detach().clone().requires_grad_()
+    (name,) = parts(model, [name])
+    with torch.enable_grad(), watch(model, [name]) as seen:
+        model(image)
+        maps = seen[name]
+        if maps.dim() != 4 or not all(0 <= place < side for place, side in zip(unit, maps.shape[2:], strict=True)):
+            raise CallError(f"expected a unit of maps, came {unit} in what {name} gives, of shape {tuple(maps.shape)}")
+        chosen = maps[:, :, unit[0], unit[1]]
+        weights = torch.linspace(1, 2, chosen[0].numel(), dtype=chosen.dtype, device=chosen.device)
+        (gradient,) = torch.autograd.grad((chosen * weights).sum(), image)
+    return gradient.abs().sum(dim=(0, 1))
+
+
+def _flat(node: Any) -> bool:
+    """Whether this input is pictures; the others are weights."""
+    value = node.meta.get("val")
+    return isinstance(value, Tensor) and not node.name.startswith(("p_", "b_", "c_")) and value.dim() == 4
+
+
+def _behind(node: Any, fields: dict[Any, Fields]) -> Fields:
+    """The rule of one operation."""
+    operation = node.target.__name__.partition(".")[0] if hasattr(node.target, "__name__") else str(node.target)
+    heard = [fields[source] for source in node.all_input_nodes if source in fields]
+    if not heard or any(field is None for field in heard):
+        return None
+    down, across = heard[0] or (Field(), Field())
+    if operation in ("conv2d", "max_pool2d", "avg_pool2d"):
+        window = _window(operation, node)
+        (a, b) = (field.through(*side) for field, side in zip((down, across), window, strict=True))
+        return a, b
+    if operation not in POINTWISE or len({tuple(source.meta["val"].shape[2:]) for source in node.all_input_nodes
+                                          if source in fields}) > 1:  # fmt: skip
+        return None  # it may look anywhere
+    for other in heard[1:]:
+        assert other is not None
+        down, across = down.joined(other[0]), across.joined(other[1])
+    return down, across
+
+
+def _window(operation: str, node: Any) -> list[tuple[int, int, int]]:
+    """Span, stride and padding of a layer, down and across."""
+    given = {argument.name: value for argument, value in zip(node.target._schema.arguments, node.args, strict=False)}
+    given |= node.kwargs
+    kernel = node.args[1].meta["val"].shape[2:] if operation == "conv2d" else given["kernel_size"]
+    stride = given.get("stride") or (1 if operation == "conv2d" else kernel)
+    sides = []
+    for side in range(2):
+        k, s, p, d = (
+            _side(value, side) for value in (kernel, stride, given.get("padding", 0), given.get("dilation", 1))
+        )
+        sides.append((d * (k - 1) + 1, s, p))
+    return sides
+
+
+def _side(value: Any, side: int) -> int:
+    if isinstance(value, str):
+        raise CallError(f"a layer with padding={value!r}: give its number, the rule adds up numbers")
+    return int(value) if isinstance(value, int) else int(value[side if len(value) > 1 else 0])

@@ -1,0 +1,68 @@
+"""Receptive fields: the rule and the gradient say the same, for models with and without branches."""
+
+import pytest
+import torch
+from torch import nn
+
+from learnable.errors import CallError
+from learnable.models.vision.alexnet import AlexNet, AlexNetConfig
+from learnable.models.vision.densenet import DenseNet, DenseNetConfig
+from learnable.models.vision.resnet import ResNet, ResNetConfig
+from learnable.models.vision.vgg import VGG, VGGConfig
+from learnable.nn.receptive import Field, receptive_field, sensitivity
+
+MODELS = {
+    "alexnet": (AlexNet(AlexNetConfig((4, 4, 4, 4, 4), hidden=4), 3), "pool2", 160),
+    "vgg": (VGG(VGGConfig((1, 2), norm=True, width=4, hidden=4), 3), "stages.1", 40),
+    "resnet": (ResNet(ResNetConfig((1, 1), bottleneck=True, width=4), 3), "stages.1", 96),
+    "densenet": (DenseNet(DenseNetConfig((2, 2), growth=4, start=8), 3), "blocks.2", 120),
+    "dilated": (
+        nn.Sequential(nn.Conv2d(3, 2, 3, dilation=2), nn.Conv2d(2, 2, (1, 5), padding=(0, 2), stride=(1, 2))),
+        "1",
+        24,
+    ),
+}
+
+
+@pytest.mark.parametrize("model, name, side", MODELS.values(), ids=MODELS)
+def test_the_rule_and_the_gradient_agree(model: nn.Module, name: str, side: int):
+    torch.manual_seed(0)
+    model.eval()
+    image = torch.randn(16, 3, side, side)
+    down, across = receptive_field(model, name, image[:1])
+    with torch.no_grad():
+        from learnable.nn.activations import activations
+
+        high, wide = activations(model, image[:1], names=name)[name].shape[2:]
+    for unit in ((high // 2, wide // 2), (0, wide - 1)):
+        moved = sensitivity(model, image, name, unit) > 0
+        rows, columns = moved.any(dim=1).nonzero().flatten(), moved.any(dim=0).nonzero().flatten()
+        assert (int(rows[0]), int(rows[-1])) == (down.pixels(unit[0], side)[0], down.pixels(unit[0], side)[-1])
+        assert (int(columns[0]), int(columns[-1])) == (
+            across.pixels(unit[1], side)[0],
+            across.pixels(unit[1], side)[-1],
+        )
+
+
+def test_two_threes_see_a_five_and_three_a_seven():
+    three = Field().through(3, 1, 1).through(3, 1, 1)
+    assert three == Field().through(5, 1, 2)
+    assert three.through(3, 1, 1) == Field().through(7, 1, 3)
+
+
+def test_the_field_of_vgg16_is_212_pixels():
+    """As Araujo et al. 2019 have it for the last pool."""
+    model = VGG(VGGConfig((2, 2, 3, 3, 3), width=1, hidden=2), 3).eval()
+    assert receptive_field(model, "stages.4", torch.zeros(1, 3, 224, 224))[0].size == 212
+
+
+def test_behind_a_dense_layer_there_is_no_field():
+    model = MODELS["vgg"][0].eval()
+    with pytest.raises(CallError, match="whole picture"):
+        receptive_field(model, "head", torch.zeros(1, 3, 40, 40))
+    with pytest.raises(CallError, match="unit of maps"):
+        sensitivity(model, torch.zeros(1, 3, 40, 40), "head", (0, 0))
+    with pytest.raises(CallError, match="no part of VGG"):
+        receptive_field(model, "stage", torch.zeros(1, 3, 40, 40))
+    with pytest.raises(CallError, match="came \\(99, 0\\)"):
+        sensitivity(model, torch.zeros(1, 3, 40, 40), "stages.1", (99, 0))
