@@ -10,7 +10,21 @@ import subprocess
 import sys
 import time
 
-FILES = ("cli", "engine", "lenet", "gpt", "loop", "decode", "parallel", "nanogpt", "mnist", "check", "labs", "web")
+FILES = (
+    "cli",
+    "engine",
+    "lenet",
+    "gpt",
+    "loop",
+    "decode",
+    "tokens",
+    "parallel",
+    "nanogpt",
+    "mnist",
+    "check",
+    "labs",
+    "web",
+)
 
 
 def bound_of(bound: object) -> tuple[str, float]:

@@ -101,7 +101,7 @@ def train(
 
     >>> model = train({"low": 5, "lower": 2, "slow": 6}, 13, special=["[UNK]"])
     >>> [model.pieces[token] for token in model.tokens("slower")]
-    ['slow', '##e', '##r']
+    ['slow', '##er']
 
     Raises:
         CallError: a size that does not even hold the single letters.
