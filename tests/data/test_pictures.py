@@ -241,3 +241,40 @@ def test_every_picture_with_ink_becomes_a_scan(height, width, seed, like):
         return
     side = pictures.SCANS[like].side
     assert scan.shape == (1, side, side) and scan.min() >= 0 and scan.max() <= 1 + 1e-6
+
+
+def photo():
+    """Something with edges and all colors, as a camera gives it."""
+    y, x = np.mgrid[0:60, 0:80]
+    return Image.fromarray(np.stack([3 * x, 4 * y, 255 - x - 2 * y], axis=-1).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    "kind, mode, tolerance",
+    [("JPEG", "CMYK", 0.03), ("TIFF", "CMYK", 0.03), ("JPEG", "YCbCr", 0.03), ("TIFF", "LAB", 0.05), ("PNG", "P", 0.1)],
+)
+def test_colors_written_in_other_ways_are_the_same_colors(kind, mode, tolerance):
+    plain = read_image(packed(photo(), "PNG"), size=30, channels=3)
+    image = photo().quantize(64) if mode == "P" else photo().convert(mode)
+    assert (read_image(packed(image, kind), size=30, channels=3) - plain).abs().mean() < tolerance
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "TIFF", "PNG"])
+def test_of_an_animation_the_first_picture_is_read(kind):
+    first, other = Image.new("RGB", (20, 20), (255, 255, 255)), Image.new("RGB", (20, 20), (0, 0, 0))
+    data = packed(first, kind, save_all=True, append_images=[other])
+    assert read_image(data, size=4, channels=3).min() > 0.95
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3000, 2), (1, 500)])
+def test_a_picture_of_few_pixels_is_enlarged(size):
+    image = read_image(packed(Image.new("RGB", size, (255, 0, 0)), "PNG"), size=32, channels=3)
+    assert image.shape == (3, 32, 32) and torch.equal(image[0], torch.ones(32, 32)) and image[1:].max() == 0
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP"])
+def test_a_file_that_was_cut_off_is_said_to_be(kind):
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (90, 90, 3), np.uint8))
+    data = packed(noise, kind)
+    with pytest.raises(WorldError, match=r"^the picture that was sent is damaged|no picture of a known kind"):
+        read_image(data[: len(data) // 2], size=8)

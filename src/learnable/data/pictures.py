@@ -153,6 +153,7 @@ def quiet_pillow() -> Iterator[None]:
 def opened(source: str | Path | bytes) -> Iterator[Image.Image]:
     """Pillow's picture, and a WorldError for whatever goes wrong while it is used."""
     name = name_of(source)
+    called = name if isinstance(source, bytes) else f"the picture {name}"
     if not isinstance(source, bytes):
         path = Path(source)
         if path.is_dir():
@@ -167,22 +168,20 @@ def opened(source: str | Path | bytes) -> Iterator[Image.Image]:
     except WorldError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise WorldError(
-            f"the picture {name} has too many pixels to be read safely ({error}); make it smaller."
-        ) from error
+        raise WorldError(f"{called} has too many pixels to be read safely ({error}); make it smaller.") from error
     except Image.UnidentifiedImageError as error:
         raise WorldError(
             f"{name} is no picture of a known kind ({', '.join(FORMATS)}), or damaged at its beginning; save it as PNG."
         ) from error
     except MemoryError as error:
-        raise WorldError(f"the picture {name} does not fit into memory; make it smaller.") from error
+        raise WorldError(f"{called} does not fit into memory; make it smaller.") from error
     except PermissionError as error:
-        raise WorldError(f"the picture {name} cannot be read: {error.strerror}.") from error
+        raise WorldError(f"{called} cannot be read: {error.strerror}.") from error
     except (
         Exception
     ) as error:  # Pillow's decoders raise nearly everything on damaged files: OSError, SyntaxError, struct.error ...
         raise WorldError(
-            f"the picture {name} is damaged ({error or type(error).__name__}); remove it or get it again."
+            f"{called} is damaged ({error or type(error).__name__}); remove it or get it again."
         ) from error
 
 

@@ -10,8 +10,7 @@ Run it       learnable train transfer-learning                       glyphs: 50 
              learnable train transfer-learning --data ~/photos       your own: a folder with a sub-folder per class
              learnable train transfer-learning --data ~/photos --pretrained timm/resnet18.a1_in1k
 Takes        half a minute on two CPU cores, and a minute more the first time, while the capitals are learned
-Compared     with the same network, pictures, batches and number of steps from scratch; both at the best of their learning
-             rates, chosen on the validation part
+Compared     with the same network, pictures, batches and number of steps from scratch, and with frozen features
 
 The head is new and begins to learn alone; every tenth of the steps, the part of the network before wakes up too (gradual
 unfreezing), and each part learns 2.6 times as slowly as the one behind it (discriminative learning rates).
@@ -157,7 +156,7 @@ def start(
     network = model.get_submodule("network")
     assert isinstance(network, ResNet)
     if pretrained == "letters":
-        state = read_letters(network.config, info.image[0], machine, seed, say)
+        state = read_letters(network.config, info.image[0], machine, say)
     else:
         source = ResNet.from_pretrained(pretrained, channels=info.image[0])
         if source.config != network.config:
@@ -173,20 +172,22 @@ def start(
 
 
 def read_letters(
-    config: ResNetConfig, channels: int, machine: Machine, seed: int, say: Callable[[str], None]
+    config: ResNetConfig, channels: int, machine: Machine, say: Callable[[str], None]
 ) -> dict[str, Tensor]:
-    """The weights of a network that reads the capitals. They are learned once for each seed and kept in the data folder.
+    """The weights of a network that reads the capitals. They are learned once and kept in the data folder.
 
-    The letters are small, whatever the size of the pictures that come later: convolutions fit all.
+    As with weights that somebody published, all runs begin with the same ones, whatever their seed. The letters are small,
+    whatever the size of the pictures that come later: convolutions fit all.
     """
-    recipe, size = LETTERS, SIZES["glyphs"]
+    recipe, size, seed = LETTERS, SIZES["glyphs"], 0
     told = repr(
-        (config, (channels, size, size), seed, recipe.epochs, recipe.batch_size, recipe.players[0].learning_rate, "1")
+        (config, (channels, size, size), seed, recipe.epochs, recipe.batch_size, recipe.players[0].learning_rate, "2")
     )
     path = data_folder() / "letters" / f"{hashlib.sha256(told.encode()).hexdigest()[:16]}.safetensors"
     if path.is_file():
         return tensors.read(path)
-    say(f"first it learns the capitals ({size}x{size} pixels, seed {seed}): about a minute, once")
+    say(f"first it learns the capitals ({size}x{size} pixels): about a minute, once")
+    torch.manual_seed(seed)
     data = pictures("glyphs-a", size=size, channels=channels, per_class=0)
     source = nn.Sequential(OrderedDict(
         normalize=Normalize(gray(Preprocessing().mean, channels), gray(Preprocessing().std, channels)),
@@ -231,14 +232,14 @@ RECIPE = Recipe(
     predict=classify_image,
     example=example,
     takes="a photo",
-    expected=Expected("accuracy", at_least=0.8, minutes=1),
+    expected=Expected("accuracy", at_least=0.68, minutes=1),
 )
 
 FEW = replace(  # as many steps, so five times as often through the examples
     RECIPE,
     data_settings={**RECIPE.data_settings, "per_class": 10},
     epochs=100,
-    expected=Expected("accuracy", at_least=0.6, minutes=1),
+    expected=Expected("accuracy", at_least=0.55, minutes=1),
 )
 
 SCRATCH = replace(
@@ -250,8 +251,8 @@ SCRATCH = replace(
 SCRATCH_FEW = replace(
     FEW,
     start_settings={"pretrained": "none"},
-    players=(plain,),
-    expected=Expected("accuracy", at_least=0.2, minutes=0.6),
+    players=(replace(plain, learning_rate=8e-3),),
+    expected=Expected("accuracy", at_least=0.1, minutes=0.6),  # chance is 0.048
 )
 
 head = Player(classify, decayed, learning_rate=1e-2, schedule=warmup_cosine)
@@ -259,13 +260,13 @@ FEATURES = replace(
     RECIPE,
     model_settings={"network": "auto", "frozen": True},
     players=(head,),
-    expected=Expected("accuracy", at_least=0.5, minutes=0.5),
+    expected=Expected("accuracy", at_least=0.58, minutes=0.5),
 )
 FEATURES_FEW = replace(
     FEW,
     model_settings={"network": "auto", "frozen": True},
     players=(head,),
-    expected=Expected("accuracy", at_least=0.3, minutes=0.5),
+    expected=Expected("accuracy", at_least=0.48, minutes=0.5),
 )
 
 
