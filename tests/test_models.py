@@ -1,12 +1,18 @@
 """The front door: models by the names of their variants."""
 
+import importlib
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+import learnable
 from learnable import models
 from learnable.errors import CallError
+from learnable.models.vision.efficientnet import EfficientNet
 
 
 def test_every_family_has_its_variants_and_no_two_share_a_name():
@@ -48,10 +54,16 @@ def test_pretrained_from_a_folder(tmp_path: Path):
 
 
 def test_what_makes_no_sense_is_refused():
-    with pytest.raises(CallError, match="model of text"):
+    with pytest.raises(CallError, match="tells no classes apart"):
         models.create("gpt2-small", classes=3)
-    with pytest.raises(CallError, match="no published weights of gpt2-small"):
-        models.create("gpt2-small", pretrained=True)
+    with pytest.raises(CallError, match="model of text"):
+        models.create("bert-tiny", channels=3)
+    with pytest.raises(CallError, match="no feature maps at several scales"):
+        models.create("lenet", features_only=True)
+    with pytest.raises(CallError, match="nobody published weights of lenet"):
+        models.create("lenet", pretrained=True)
+    with pytest.raises(CallError, match="no published weights of nanochat-d20"):
+        models.create("nanochat-d20", pretrained=True)
     with pytest.raises(CallError, match="did you mean 'resnet50'"):
         models.create("resnet5O")
 
@@ -60,3 +72,49 @@ def test_the_best_of_the_known_weights():
     rows = models.published("resnet50")
     assert models._best("resnet50") == "torchvision/resnet50.IMAGENET1K_V2"
     assert {row.variant for row in rows} == {"resnet50"} and all(row.licence for row in rows)
+
+
+@pytest.mark.parametrize("name", sorted(models.variants()))
+def test_every_variant_is_created_and_has_the_published_size(name: str):
+    with torch.device("meta"):
+        model = models.create(name)
+    assert sum(parameter.numel() for parameter in model.parameters()) == models.find(name).parameters
+
+
+def test_weights_are_of_variants_that_there_are():
+    for weights in {variant.weights for variant in models.variants().values() if variant.weights}:
+        for row in importlib.import_module(weights).PUBLISHED:
+            assert row.variant in models.variants() and row.licence, row.name
+
+
+def test_the_names_that_others_use():
+    assert models.find("bert-base-uncased").name == "bert-base"
+    assert models.find("swin_tiny_patch4_window7_224").name == "swin_t"
+    assert set(models.aliases().values()) <= set(models.variants()) and not set(models.aliases()) & set(
+        models.variants()
+    )
+    assert models.published("gpt2") == models.published("gpt2-small") != ()
+
+
+def test_a_text_classifier(tmp_path: Path):
+    model = models.create("bert-tiny", classes=3)
+    assert model(torch.tensor([[5, 6, 7]])).shape == (1, 3)
+    model.save_pretrained(tmp_path)  # type: ignore[operator]
+    assert torch.equal(
+        models.create("bert-tiny", classes=3, pretrained=tmp_path).encoder.embedding.token.weight,  # type: ignore[union-attr]
+        model.encoder.embedding.token.weight,  # type: ignore[union-attr]
+    )
+
+
+def test_what_no_shape_shows_is_the_files_own(tmp_path: Path):
+    config = replace(models.find("efficientnet_b0").config, same=True)
+    EfficientNet(config, classes=3).save_pretrained(tmp_path)
+    assert models.create("efficientnet_b0", pretrained=tmp_path).config == config  # type: ignore[union-attr]
+
+
+def test_the_package_has_its_models_without_another_import():
+    code = "import sys, learnable; assert 'torch' not in sys.modules; print(learnable.models.find('gpt2').parameters)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout == "124439808\n"
+    with pytest.raises(AttributeError, match="no attribute 'modles'"):
+        learnable.modles  # noqa: B018

@@ -1,8 +1,9 @@
 """Learnable: a deep-learning course that runs."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from learnable import models as models
     from learnable.runs.run import Run
 
 __version__ = "0.1.0"
@@ -24,3 +25,12 @@ def load(name: str) -> "Run":
     from learnable.runs.run import Run
 
     return Run.open(name)
+
+
+def __getattr__(name: str) -> Any:
+    """`learnable.models` without an import of its own; torch comes only then."""
+    if name == "models":
+        import importlib
+
+        return importlib.import_module("learnable.models")
+    raise AttributeError(f"module 'learnable' has no attribute {name!r}")

@@ -58,7 +58,7 @@ def test_the_version_is_printed(learnable):
         ("trian lenet", "No such command 'trian'. Did you mean 'train'?; 'learnable --help'"),
         (
             "list topic",
-            "'topic' is not one of 'topics', 'models', 'recipes', 'datasets', 'exercises'; 'learnable list --help'",
+            "'topic' is not one of 'topics', 'models', 'weights', 'recipes', 'datasets', 'exercises'; 'learnable list --help'",
         ),
         ("list", "Missing argument"),
         ("predict lenet", "expected files to be asked about, or --text"),

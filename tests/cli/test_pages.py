@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from learnable import catalog
+from learnable import catalog, models
 from learnable.runs import training, verification
 from learnable.runs.run import Run
 from toy import install
@@ -14,13 +14,47 @@ def toy(monkeypatch):
     install(monkeypatch)
 
 
-@pytest.mark.parametrize("what", ["topics", "models", "recipes", "datasets"])
+@pytest.mark.parametrize("what", ["topics", "models", "weights", "recipes", "datasets"])
 def test_every_list_is_a_table_and_an_array_with_stems(learnable, what):
     rows = learnable("list", what, "--json").json[0]
     assert rows and all(row["stem"] for row in rows)
     said = learnable("list", what)
     assert said.code == 0 and len(said.out.splitlines()) == len(rows) + 1
     assert all(row["stem"] in said.out for row in rows)
+
+
+def test_models_are_their_variants(learnable):
+    rows = learnable("list", "models", "--json").json[0]
+    assert {row["variant"] for row in rows} - {None} == set(models.variants())
+    assert {(row["stem"], row["name"], row["target"]) for row in rows} == {
+        (model.stem, model.name, model.target) for model in catalog.models()
+    }
+    [row] = learnable("list", "models", "ResNet50", "--json").json[0]
+    assert row["parameters"] == 25_557_032 and row["weights"] == len(models.published("resnet50"))
+    assert "25,557,032" in learnable("list", "models", "resnet50").out
+    assert [row["variant"] for row in learnable("list", "models", "gan", "--json").json[0]] == [None]
+
+
+def test_weights_say_licence_and_preparation(learnable):
+    rows = learnable("list", "weights", "torchvision/resnet50*", "--json").json[0]
+    assert [row["variant"] for row in rows] == ["resnet50"] * 2 and {row["licence"] for row in rows} == {"BSD-3-Clause"}
+    assert rows[0]["preprocessing"]["size"] == 224 and rows[0]["address"].startswith("https://")
+    assert {row["variant"] for row in learnable("list", "weights", "gpt2-*", "--json").json[0]} <= set(
+        models.variants()
+    )
+
+
+@pytest.mark.parametrize(
+    "words, says",
+    [
+        ("models resnet5", "no model 'resnet5'; did you mean 'resnet50'"),
+        ("weights torchvision/resnet5", "did you mean 'torchvision/resnet"),
+        ("topics res*", "expected a pattern behind models or weights alone"),
+    ],
+)
+def test_a_pattern_that_fits_nothing(learnable, words, says):
+    said = learnable("list", *words.split())
+    assert said.code == 2 and says in said.error
 
 
 def test_planned_topics_are_listed_when_asked_for(learnable):

@@ -32,6 +32,7 @@ RunName = Annotated[str, typer.Argument(metavar="RUN", help="RECIPE (its latest 
 class What(StrEnum):
     topics = "topics"
     models = "models"
+    weights = "weights"
     recipes = "recipes"
     datasets = "datasets"
     exercises = "exercises"
@@ -191,7 +192,7 @@ def evaluate(
 
 
 @app.command(
-    epilog="Examples: learnable predict lenet three.png seven.png · learnable predict lenet 3.png --explain why.png · "
+    epilog="Example: learnable predict lenet three.png seven.png · learnable predict lenet 3.png --explain why.png · "
     'learnable predict bert-classify --text "..."'
 )
 def predict(
@@ -287,13 +288,18 @@ def doctor(
         health.run(run, json)
 
 
-@app.command(name="list", epilog="Example: learnable list recipes --json")
+@app.command(name="list", epilog='Example: learnable list recipes --json; learnable list models "res*"')
 def list_(
     what: What,
+    pattern: Annotated[
+        str | None, typer.Argument(help='Models and weights: of the names that fit it, "res*" say.')
+    ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Topics: the planned ones, too.")] = False,
     json: Json = False,
 ) -> None:
     """Tables of what there is."""
+    if pattern is not None and what not in (What.models, What.weights):
+        raise CallError(f"expected a pattern behind models or weights alone, came {pattern!r} behind {what.value}")
     if what is What.exercises:
         from learnable.cli import exercises
 
@@ -301,7 +307,7 @@ def list_(
         return
     from learnable.cli import pages
 
-    pages.list_what(what.value, all_, json)
+    pages.list_what(what.value, all_, json, pattern)
 
 
 @app.command(epilog="Example: learnable topic gpt")

@@ -1,5 +1,7 @@
 """What can be listed and looked up: topics, recipes, runs, paths."""
 
+from dataclasses import asdict
+from fnmatch import fnmatchcase
 from typing import Any
 
 from learnable import catalog
@@ -73,21 +75,30 @@ def _plain(text: object) -> str:
     return escape(str(text))
 
 
-def list_what(what: str, everything: bool, json: bool) -> None:
+def list_what(what: str, everything: bool, json: bool, pattern: str | None = None) -> None:
     """The tables of `learnable list`."""
-    rows: list[dict[str, Any]] = {"topics": _topics, "models": _models, "recipes": _recipes, "datasets": _datasets}[
-        what
-    ](everything)
+    tables = {"topics": _topics, "models": _models, "weights": _weights, "recipes": _recipes, "datasets": _datasets}
+    rows: list[dict[str, Any]] = tables[what](everything)
+    if pattern is not None:
+        column = {"models": "variant", "weights": "stem"}[what]
+        rows, named = [row for row in rows if _fits(row, pattern)], {str(row[column] or row["name"]) for row in rows}
+        if not rows:
+            raise unknown(what.removesuffix("s") if what == "models" else what, pattern, named)
     if json:
         emit(rows)
         return
     columns = {
         "topics": ("stem", "title", "part", "weight", "minutes", "stands"),
-        "models": ("name", "stem", "target"),
+        "models": ("variant", "parameters", "name", "stem", "weights"),
+        "weights": ("stem", "variant", "licence", "top1", "side"),
         "recipes": ("stem", "promise", "minutes", "data"),
         "datasets": ("stem", "title", "bytes", "licence"),
     }[what]
-    table(columns, [[_cell(row[column]) for column in columns] for row in rows], numbers=("minutes", "bytes"))
+    table(
+        columns,
+        [[_cell(row[column]) for column in columns] for row in rows],
+        numbers=("minutes", "bytes", "parameters", "top1", "side"),
+    )
     planned = sum(not topic.stands for topic in catalog.topics())
     if what == "topics" and not everything and planned:
         note(f"{planned} more are planned: learnable list topics --all")
@@ -115,8 +126,41 @@ def _topics(everything: bool) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def _fits(row: dict[str, Any], pattern: str) -> bool:
+    """By the name of a variant, of a class, or of weights."""
+    names = (row.get("variant"), row.get("name"), row["stem"] if "licence" in row else None)
+    return any(name is not None and fnmatchcase(name.lower(), pattern.lower()) for name in names)
+
+
 def _models(_: bool) -> list[dict[str, Any]]:
-    return [{"stem": model.stem, "name": model.name, "target": model.target} for model in catalog.models()]
+    """A row for every published variant of every model; a model that was published in no size of its own has one."""
+    from learnable import models
+
+    def row(model: catalog.Model, variant: models.Variant | None) -> dict[str, Any]:
+        return {
+            "stem": model.stem, "name": model.name, "target": model.target, "variant": variant and variant.name,
+            "parameters": variant and variant.parameters, "weights": len(models.published(variant.name)) if variant else 0,
+        }  # fmt: skip
+
+    mine = {
+        model: [each for each in models.variants().values() if f"{each.module}:{each.family}" == model.target]
+        for model in catalog.models()
+    }
+    return [row(model, variant) for model, found in mine.items() for variant in found or (None,)]
+
+
+def _weights(_: bool) -> list[dict[str, Any]]:
+    from learnable import models
+
+    return [
+        {
+            "stem": row.name, "variant": row.variant, "licence": row.licence, "top1": row.top1, "address": row.address or None,
+            "side": row.preprocessing and row.preprocessing.size,
+            "preprocessing": row.preprocessing and asdict(row.preprocessing),
+        }
+        for name in models.variants()
+        for row in models.published(name)
+    ]  # fmt: skip
 
 
 def _recipes(_: bool) -> list[dict[str, Any]]:

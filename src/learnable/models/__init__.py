@@ -7,6 +7,7 @@
 >>> models.create("resnet18", classes=10, channels=1)(torch.rand(2, 1, 64, 64)).shape
 torch.Size([2, 10])
 
+Names are those of the tables; timm's and the usual ones ("vit_base_patch16_224", "gpt2", "bert-base-uncased") are understood, too.
 Each family has a module to read, with its variants as rows of a table; this is the table of these tables.
 """
 
@@ -17,29 +18,39 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 
 from learnable.errors import CallError, unknown
-from learnable.weights.images import Published
+from learnable.weights.images import Format, Published
 
-#            module                              class        variants    published weights
+#            module                              class           variants         published weights
 FAMILIES = (
-    ("learnable.models.vision.alexnet",          "AlexNet",   "ALEXNETS", "learnable.weights.alexnet"),
-    ("learnable.models.vision.vgg",              "VGG",       "VGGS",     "learnable.weights.vgg"),
-    ("learnable.models.vision.resnet",           "ResNet",    "RESNETS",  "learnable.weights.resnet"),
-    ("learnable.models.vision.swin",             "Swin",      "SWINS",    "learnable.weights.swin"),
-    ("learnable.models.vision.densenet",         "DenseNet",  "DENSENETS", "learnable.weights.densenet"),
-    ("learnable.models.vision.vit",              "ViT",       "VITS",     "learnable.weights.vit"),
-    ("learnable.models.vision.mobilenet",        "MobileNetV1", "MOBILENETS_V1", "learnable.weights.mobilenet"),
-    ("learnable.models.vision.mobilenet",        "MobileNetV2", "MOBILENETS_V2", "learnable.weights.mobilenet"),
-    ("learnable.models.vision.mobilenet",        "MobileNetV3", "MOBILENETS_V3", "learnable.weights.mobilenet"),
-    ("learnable.models.vision.shufflenet",       "ShuffleNetV2", "SHUFFLENETS", "learnable.weights.shufflenet"),
+    ("learnable.models.vision.lenet",            "LeNet",        "LENET",         ""),
+    ("learnable.models.vision.alexnet",          "AlexNet",      "ALEXNETS",      "learnable.weights.alexnet"),
+    ("learnable.models.vision.vgg",              "VGG",          "VGGS",          "learnable.weights.vgg"),
+    ("learnable.models.vision.resnet",           "ResNet",       "RESNETS",       "learnable.weights.resnet"),
+    ("learnable.models.vision.resnet",           "CIFARResNet",  "CIFAR_RESNETS", ""),
+    ("learnable.models.vision.densenet",         "DenseNet",     "DENSENETS",     "learnable.weights.densenet"),
+    ("learnable.models.vision.mobilenet",        "MobileNetV1",  "MOBILENETS_V1", "learnable.weights.mobilenet"),
+    ("learnable.models.vision.mobilenet",        "MobileNetV2",  "MOBILENETS_V2", "learnable.weights.mobilenet"),
+    ("learnable.models.vision.mobilenet",        "MobileNetV3",  "MOBILENETS_V3", "learnable.weights.mobilenet"),
+    ("learnable.models.vision.shufflenet",       "ShuffleNetV2", "SHUFFLENETS",   "learnable.weights.shufflenet"),
     ("learnable.models.vision.efficientnet",     "EfficientNet", "EFFICIENTNETS", "learnable.weights.efficientnet"),
-    ("learnable.models.language.gpt",            "GPT",       "GPT2",     ""),
-    ("learnable.models.language.modern_gpt",     "ModernGPT", "NANOCHAT", ""),
-    ("learnable.models.language.bert",           "BERT",      "BERTS",    ""),
+    ("learnable.models.vision.vit",              "ViT",          "VITS",          "learnable.weights.vit"),
+    ("learnable.models.vision.swin",             "Swin",         "SWINS",         "learnable.weights.swin"),
+    ("learnable.models.language.transformer",    "Transformer",  "VASWANI",       ""),
+    ("learnable.models.language.gpt",            "GPT",          "GPT2",          "learnable.weights.hub"),
+    ("learnable.models.language.modern_gpt",     "ModernGPT",    "NANOCHAT",      ""),
+    ("learnable.models.language.bert",           "BERT",         "BERTS",         "learnable.weights.hub"),
+    ("learnable.models.language.llama",          "Llama",        "LLAMA",         "learnable.weights.hub"),
 )  # fmt: skip
-PREFIX = {"GPT2": "gpt2-", "NANOCHAT": "nanochat-"}  # tables whose rows have short names
+# Tables whose rows have short names.
+PREFIX = {"GPT2": "gpt2-", "NANOCHAT": "nanochat-", "VASWANI": "transformer-", "LENET": "lenet-"}
+ALIASES = {
+    "lenet": "lenet-mnist", "gpt2": "gpt2-small", "bert-base-uncased": "bert-base", "bert-large-uncased": "bert-large",
+}  # fmt: skip
+CLASSIFIERS = {"BERT": "TextClassifier"}  # what `classes` makes of a model of text
 
 
 class Variant(NamedTuple):
@@ -65,6 +76,19 @@ def variants() -> dict[str, Variant]:
     return found
 
 
+@cache
+def aliases() -> dict[str, str]:
+    """Other names under which a variant is found: what timm calls it, and what everybody does."""
+    found = dict(ALIASES)
+    for weights in dict.fromkeys(weights for _, _, _, weights in FAMILIES if weights):
+        for form in vars(importlib.import_module(weights)).values():
+            if isinstance(form, Format):
+                for ours, theirs in form.names.items():
+                    if theirs not in variants() and ours in variants():
+                        found.setdefault(theirs, ours)
+    return found
+
+
 def list(pattern: str = "*") -> builtins.list[str]:
     """The names of the variants that fit a pattern of the shell's kind, sorted.
 
@@ -82,10 +106,14 @@ def find(name: str) -> Variant:
 
     Raises:
         CallError: there is none; the message names the nearest.
+
+    >>> find("vit_base_patch16_224").name, find("gpt2").name
+    ('vit_b_16', 'gpt2-small')
     """
-    if name not in variants():
+    known = name if name in variants() else aliases().get(name)
+    if known is None:
         raise unknown("model", name, variants())
-    return variants()[name]
+    return variants()[known]
 
 
 def published(name: str) -> tuple[Published, ...]:
@@ -94,7 +122,7 @@ def published(name: str) -> tuple[Published, ...]:
     if not variant.weights:
         return ()
     rows: tuple[Published, ...] = getattr(importlib.import_module(variant.weights), "PUBLISHED", ())
-    return tuple(row for row in rows if row.variant == name)
+    return tuple(row for row in rows if row.variant == variant.name)
 
 
 def create(
@@ -108,13 +136,14 @@ def create(
     """A model by the name of its variant: with fresh weights, or with published ones.
 
     Args:
-        classes: of a classifier; 1,000 where nothing is said, or what the weights have.
+        classes: of a classifier; what was published (1,000 of ImageNet) where nothing is said, or what the weights have. A BERT
+            becomes a `TextClassifier`.
         channels: of the pictures; 3 where nothing is said.
         features_only: the maps at several scales instead of logits, finest first, for a detector's or a segmenter's body.
         pretrained: a folder, a file or a name of weights; True takes the best that is known of this variant (a download).
 
     Raises:
-        CallError: an unknown variant; classes or features of a language model; no known weights.
+        CallError: an unknown variant; classes, channels or features of a model that has none; no known weights.
         WorldError: weights that cannot be had or do not fit.
 
     >>> import torch
@@ -124,21 +153,51 @@ def create(
     from learnable.nn.activations import Features
 
     variant = find(name)
-    cls = getattr(importlib.import_module(variant.module), variant.family)
-    pictures = hasattr(cls, "first")
-    if not pictures and (classes is not None or channels is not None or features_only):
-        raise CallError(f"{name} is a model of text: it has no classes, channels or feature maps; leave them out")
-    asked: dict[str, Any] = {"classes": classes, "channels": channels} if pictures else {}
-    if pretrained:
-        place = _best(name) if pretrained is True else pretrained
-        model = cls.from_pretrained(place, **asked)
-        if model.config != variant.config:
-            raise CallError(
-                f"{place} holds another variant than {name}: {model.config}; load it with {variant.family}.from_pretrained"
-            )
+    module = importlib.import_module(variant.module)
+    cls = getattr(module, variant.family)
+    pictures = ".vision." in variant.module
+    if not pictures and (channels is not None or features_only):
+        raise CallError(f"{name} is a model of text: it has no channels or feature maps; leave them out")
+    if not pictures and classes is not None:
+        if variant.family not in CLASSIFIERS:
+            raise CallError(f"{name} is a model of text that tells no classes apart; leave classes= out")
+        cls = getattr(module, CLASSIFIERS[variant.family])
+    if features_only and not hasattr(cls, "taps"):
+        raise CallError(
+            f"{variant.family} has no feature maps at several scales; `learnable.nn.activations` sees any of its parts"
+        )
+    asked: dict[str, Any] = {"classes": classes, "channels": channels}
+    asked = {key: value for key, value in asked.items() if value is not None}
+    if not pretrained:
+        model = _fresh(cls, variant.config, asked)
+    elif not hasattr(cls, "from_pretrained"):
+        raise CallError(f"nobody published weights of {name}; train your own, `learnable list recipes` says how")
     else:
-        model = cls(variant.config, **{key: value for key, value in asked.items() if value is not None})
+        place = _best(variant.name) if pretrained is True else pretrained
+        model = cls.from_pretrained(place, **asked)
+        _check_variant(model, variant, place)
     return Features(model) if features_only else model
+
+
+def _fresh(cls: Any, config: Any, asked: dict[str, Any]) -> Any:
+    return cls(**(config | asked)) if isinstance(config, dict) else cls(config, **asked)
+
+
+def _check_variant(model: Any, variant: Variant, place: str | Path) -> None:
+    """Settings that no shape shows (the eps of a norm, a way of padding, the context) are the file's own; the shapes are not."""
+    if model.config == variant.config:
+        return
+    groups = {key: value for key in ("classes", "channels") if (value := getattr(model, key, None)) is not None}
+    if type(model).__name__ in CLASSIFIERS.values():
+        groups["classes"] = model.out.out_features
+    with torch.device("meta"):
+        expected = _fresh(type(model), variant.config, groups)
+    if {name: tensor.shape for name, tensor in model.state_dict().items()} != {
+        name: tensor.shape for name, tensor in expected.state_dict().items()
+    }:
+        raise CallError(
+            f"{place} holds another variant than {variant.name}: {model.config}; load it with {type(model).__name__}.from_pretrained"
+        )
 
 
 def _best(name: str) -> str:

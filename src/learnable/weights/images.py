@@ -61,7 +61,7 @@ class Published:
     licence: str
     top1: float | None = None  # ImageNet accuracy, percent, where the library's own table states it
     address: str = ""  # of a single file; without it the name is one of the Hugging Face hub
-    preprocessing: Preprocessing = Preprocessing()
+    preprocessing: Preprocessing | None = Preprocessing()  # None: the model reads text
 
 
 def torchvision(*rows: tuple[str, str, str, float, int, int], interpolation: str = "bilinear") -> tuple[Published, ...]:
