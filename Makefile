@@ -43,8 +43,8 @@ test: setup-dev ## Run all tests; LEARNABLE_DATA_MIRROR=folder adds those on rea
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 
 check: setup-dev frontend ## Everything that looks at the code: ruff, mypy, import-linter; TypeScript and the front end's tests
-	$(BIN)/ruff format --check src tests benchmarks hatch_build.py
-	$(BIN)/ruff check src tests benchmarks hatch_build.py
+	$(BIN)/ruff format --check src tests benchmarks hatch_build.py hubconf.py
+	$(BIN)/ruff check src tests benchmarks hatch_build.py hubconf.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	cd frontend && ../$(BIN)/npm run --silent check && ../$(BIN)/npm run --silent test
