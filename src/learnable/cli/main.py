@@ -310,6 +310,21 @@ def list_(
     pages.list_what(what.value, all_, json, pattern)
 
 
+@app.command(epilog="Example: learnable copy resnet my-resnet")
+def copy(
+    name: Annotated[str, typer.Argument(help="A topic's stem, a class or a variant: resnet, ResNet, resnet50.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Into a folder that is not empty: replace files of the same name.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Write a model with all that it needs as plain torch files, its parity test included."""
+    from learnable.cli import pages
+
+    pages.copy(name, folder, force, json)
+
+
 @app.command(epilog="Example: learnable topic gpt")
 def topic(stem: Annotated[str, typer.Argument(help="See 'learnable list topics'.")], json: Json = False) -> None:
     """Everything about a topic: code, recipes, results, what comes before and after."""

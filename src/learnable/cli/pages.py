@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 from learnable import catalog
@@ -186,6 +187,20 @@ def _datasets(_: bool) -> list[dict[str, Any]]:
         }
         for name, dataset in registry.DATASETS.items()
     ]  # fmt: skip
+
+
+def copy(name: str, folder: Path, force: bool, json: bool) -> None:
+    """A model as plain torch files."""
+    from learnable.runs import copying
+
+    copied = copying.copy(name, folder, force)
+    if json:
+        emit({"path": str(copied.folder), "package": copied.package, "files": list(copied.files), "tests": list(copied.tests),
+              "needs": list(copied.needs)})  # fmt: skip
+        return
+    say(f"{copied.folder}: {len(copied.files)} files, the package {copied.package}; it needs {', '.join(copied.needs)}")
+    if not copied.tests:
+        note("no parity test came along: there is none for this model")
 
 
 def topic(stem: str, json: bool) -> None:
