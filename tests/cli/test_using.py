@@ -12,6 +12,7 @@ from PIL import Image
 
 from disk import small_disk
 from learnable.runs import training
+from learnable.runs.run import Run
 from toy import RECIPE, install
 
 TOKENS = ["--context", 8, "--depth", 1, "--width", 8, "--heads", 2, "--steps", 2, "--batch-size", 2]
@@ -184,6 +185,19 @@ def test_text_is_generated(learnable, tmp_path):
     assert learnable("generate", "gpt", "--temperature", 0, "--count", 1).code == 0
     said = learnable("generate", "gpt", "--prompt", "☃")
     assert said.code == 2 and "'☃' (number 1 of the text) is not among" in said.error
+
+
+def test_text_is_generated_by_byte_pairs(learnable, tmp_path):
+    text = written(tmp_path / "text.txt", b"all that is ever written here is written here again. " * 40)
+    assert learnable("train", "gpt", "--data", text, "--tokenizer", "bpe", "--vocab", 270, *TOKENS).code == 0
+    [made] = learnable("generate", "gpt", "--prompt", "☃ all", "--count", 5, "--json").json
+    assert made["text"].startswith("☃ all") and len(made["text"]) > 5
+    assert learnable("generate", "gpt", "--prompt", "☃ all", "--count", 5).out == made["text"] + "\n"
+    assert learnable("generate", "gpt", "--count", 3).code == 0
+    assert learnable("evaluate", "gpt", "--json").json[0]["metrics"] == Run.open("gpt").record["metrics"]
+    for words, says in ((["bpe", "--vocab", 9], "expected a --vocab from 257"), (["word"], "no tokenizer 'word'")):
+        said = learnable("train", "gpt", "--data", text, "--tokenizer", *words)
+        assert said.code == 2 and says in said.error
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,11 @@ import torch
 from torch import nn
 
 from learnable.data.examples import Info, TextWindows
+from learnable.data.tokenizers import formats
+from learnable.data.tokenizers.learning import learn_bpe
+from learnable.data.tokens import to_text, to_tokens
 from learnable.errors import CallError
-from learnable.metrics.language import language_metrics, ngram_loss, stretched_metrics
+from learnable.metrics.language import characters_in, language_metrics, ngram_loss, stretched_metrics
 from learnable.models.language.gpt import GPT, GPTConfig
 
 INFO = Info(data="toy")
@@ -48,6 +51,21 @@ def test_an_undecided_model_has_as_many_choices_as_tokens():
         "perplexity": pytest.approx(4),
         "bits_per_character": pytest.approx(2),
     }
+
+
+def test_bits_are_counted_by_character_however_the_text_is_cut():
+    """A model that knows nothing of 300 tokens pays log2(300) for each, and there are fewer of them than characters."""
+    text = "Köche kochen, 日本 auch. " * 40
+    info = Info("toy", tokenizer=formats.to_json(learn_bpe(text, 300)))
+    tokens = to_tokens(text, info)
+    said = len(to_text(tokens[1:], info))
+    got = language_metrics(nn.Embedding.from_pretrained(torch.zeros(300, 300)), TextWindows(tokens, 7), info)
+    assert said == len(text) - len(to_text(tokens[:1], info)) > 900
+    assert got["bits_per_character"] == pytest.approx(math.log2(300) * (len(tokens) - 1) / said)
+    assert got["loss"] == pytest.approx(math.log(300)) and got["characters_per_token"] == pytest.approx(
+        said / (len(tokens) - 1)
+    )
+    assert characters_in(tokens, info) == len(text) and characters_in(tokens, INFO) == len(tokens)
 
 
 def test_a_diverged_model_has_numbers_all_the_same():

@@ -53,6 +53,22 @@ def test_a_run_without_a_result_cannot_be_compared():
         compare(made(0, 0.8), made(0, None, hidden=3))
 
 
+def test_characters_and_byte_pairs_are_compared_by_the_bits_of_one_text():
+    def read(metrics, test, **info):
+        record = {"overrides": {"context": len(info)}, "seed": 0, "status": "finished", "metrics": metrics, "data": {"test": test},
+                  "info": Info("a book", context=10, **info).to_json()}  # fmt: skip
+        return Run.create("gpt", record)
+
+    letters = read({"loss": 1.4, "bits_per_character": 2.0}, 990, alphabet=("a", "b"))
+    pieces = read({"loss": 3.0, "bits_per_character": 1.9}, 400, tokenizer={"model": {}}, more={"characters": "1000"})
+    other = read({"loss": 3.0, "bits_per_character": 1.9}, 400, tokenizer={"model": {}}, more={"characters": "1001"})
+    assert compare(letters, pieces).comparison.mean == pytest.approx(-0.1)
+    with pytest.raises(CallError, match="loss is counted by token; compare their bits_per_character"):
+        compare(letters, pieces, metric="loss")
+    with pytest.raises(CallError, match="what differs may be the data"):
+        compare(letters, other)
+
+
 def test_what_has_nothing_in_common_cannot_be_compared():
     with pytest.raises(CallError, match="have no metric in common"):
         compare(made(0, 0.8), made(0, 0.8, metric="divergence", hidden=3))

@@ -16,6 +16,7 @@ SMALL = {"steps": 6, "every": 2}
 RECIPES = [
     ("lenet", {"batch_size": 16}, "images"),
     ("gpt", {"depth": 1, "width": 16, "heads": 2, "context": 16}, "text"),
+    ("gpt", {"depth": 1, "width": 16, "heads": 2, "context": 16, "tokenizer": "bpe", "vocab": 258}, "text"),
     ("self-attention", {"width": 8}, "lines"),
     ("gan", {"width": 8}, "points"),
 ]

@@ -310,6 +310,24 @@ def test_another_text_is_measured_with_the_runs_own_letters(tmp_path):
     assert own < 1.5 and other < 2.5  # with foreign numbers it is above 5
 
 
+def test_a_stopped_run_on_byte_pairs_goes_on_bit_for_bit(tmp_path, monkeypatch):
+    """By the tokenizer that is written down: how one is learned may change, what a run has learned by may not."""
+    text, other = tmp_path / "text.txt", tmp_path / "other.txt"
+    text.write_text("the quick brown fox jumps over the lazy dog. " * 90)
+    other.write_text("日本語 the lazy dog! " * 120, encoding="utf-8")
+    wishes = {"data": str(text), "tokenizer": "bpe", "vocab": 280, "depth": 1, "width": 16, "heads": 2, "steps": 20,
+              "context": 8, "batch_size": 4, "every": 5}  # fmt: skip
+    whole = training.start("gpt", wishes)
+    assert whole.model.config.vocab == whole.info.vocab == 280
+    with monkeypatch.context() as patch, pytest.raises(training.Stopped) as stopped:
+        training.start("gpt", wishes, StopAt(13, patch))
+    monkeypatch.setattr("learnable.data.tokens.learned", None)
+    again = training.resume(stopped.value.run.name)
+    assert equal(weights(whole), weights(again)) and again.record["metrics"] == whole.record["metrics"]
+    assert again.evaluate() == again.record["metrics"] and again.record["metrics"]["characters_per_token"] > 2
+    assert again.evaluate(str(other))["characters_per_token"] < 2  # of characters that it never saw
+
+
 def test_what_is_settled_when_a_run_begins_is_written_down(monkeypatch):
     """The machine may be another one when the run is opened: what was found then must hold now."""
     asked = []

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from learnable.data.examples import Info
+from learnable.data.tokenizers import formats
+from learnable.data.tokenizers.learning import learn_bpe
 from learnable.errors import CallError, WorldError
 from learnable.models.language.gpt import GPT, GPTConfig
 from learnable.sampling.text import generate, greedy, sample, stream, write_text
@@ -110,6 +112,19 @@ def test_greedy_writing_needs_no_seed_and_an_empty_prompt_begins_a_line():
     text = write_text(model, info, "", count=9)["text"]
     assert len(text) == 9
     assert write_text(model, info, "\n", count=9)["text"] == "\n" + text
+
+
+def test_byte_pairs_write_on_after_any_prompt_and_end_in_no_half_character():
+    info = Info("toy", tokenizer=formats.to_json(learn_bpe("abc abc", 258)), context=8)
+    torch.manual_seed(0)
+    model = GPT(GPTConfig(depth=1, width=16, heads=2, vocab=info.vocab, context=8))
+    text = write_text(model, info, "語", count=20, seed=1)["text"]
+    assert (
+        text.startswith("語")
+        and len(text.encode()) > 8
+        and text == write_text(model, info, "語", count=20, seed=1)["text"]
+    )
+    assert write_text(model, info, "", count=9)["text"] == write_text(model, info, "\n", count=9)["text"][1:]
 
 
 def test_a_character_that_the_model_has_not_seen():

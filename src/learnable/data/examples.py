@@ -5,11 +5,15 @@ A batch is a dict of tensors with the field's names as keys (`image`, `label`, `
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from learnable.data.tokenizers.tokenizer import Tokenizer
 
 Batch = dict[str, Tensor]
 
@@ -145,10 +149,21 @@ class Info:
     width: int = 0  # numbers per example, where an example is a vector
     noise: int = 0  # width of the noise that a generator starts from
     more: Mapping[str, Any] = field(default_factory=dict)  # what only one recipe needs; plain JSON
+    tokenizer: Mapping[str, Any] = field(default_factory=dict)  # text by byte pairs: what a tokenizer.json says
 
     @property
     def vocab(self) -> int:
-        return len(self.alphabet)
+        """How many tokens there are."""
+        return len(self.alphabet) if self.cutter is None else len(self.cutter)
+
+    @cached_property
+    def cutter(self) -> "Tokenizer | None":
+        """The tokenizer; None where tokens are characters, or there are none."""
+        if not self.tokenizer:
+            return None
+        from learnable.data.tokenizers.formats import from_json  # what pictures have no use for
+
+        return from_json(self.tokenizer, f"the tokenizer of {self.data}")
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -50,21 +50,31 @@ def characters(source: str | None = None, *, context: int = 128) -> Data:
     """
     if context < 1:
         raise CallError(f"expected a context of at least 1 character, came {context}")
+    text, name, more = source_text(source)
+    alphabet = STDLIB_ALPHABET if name_or_path(source, NAMES) == "stdlib" else tuple(sorted(set(text)))
+    train, valid, test = cut(text, context, name)
+    info = Info(data=name, alphabet=alphabet, context=context, more=more)
+    return Data(info, *(TextWindows(encode(part, alphabet), context) for part in (train, valid, test)))
+
+
+def source_text(source: str | None = None) -> tuple[str, str, dict[str, str]]:
+    """A text, what it is called, and what there is to say of it.
+
+    Raises:
+        CallError: no such data set.
+        WorldError: no such file, not UTF-8, nothing to predict in it, or a Python without its sources.
+    """
     choice = name_or_path(source, NAMES)
     if choice == "stdlib":
         text, replaced = stdlib_text()
         more = {"replaced": f"{replaced} characters outside the alphabet became '?'"} if replaced else {}
-        name, alphabet = f"stdlib of Python {platform.python_version()}", STDLIB_ALPHABET
-    else:
-        name = choice if isinstance(choice, str) else f"text {choice.name}"
-        text = read_text(fetch(choice, _FILES[choice]) if isinstance(choice, str) else choice)
-        more, alphabet = {}, tuple(sorted(set(text)))
-        if len(alphabet) == 1 < len(text):
-            raise WorldError(f"expected a text of at least two different characters in {name}, came only "
-                             f"{alphabet[0]!r}: there is nothing to predict")  # fmt: skip
-    train, valid, test = cut(text, context, name)
-    info = Info(data=name, alphabet=alphabet, context=context, more=more)
-    return Data(info, *(TextWindows(encode(part, alphabet), context) for part in (train, valid, test)))
+        return text, f"stdlib of Python {platform.python_version()}", more
+    name = choice if isinstance(choice, str) else f"text {choice.name}"
+    text = read_text(fetch(choice, _FILES[choice]) if isinstance(choice, str) else choice)
+    if len(set(text)) == 1 < len(text):
+        raise WorldError(f"expected a text of at least two different characters in {name}, came only "
+                         f"{text[0]!r}: there is nothing to predict")  # fmt: skip
+    return text, name, {}
 
 
 def cut(text: str, context: int, name: str = "the text") -> tuple[str, str, str]:

@@ -2,7 +2,8 @@ r"""How well a model expects a text: loss in nats, perplexity, bits per characte
 
 loss                 mean of -ln p(token | the ones before it)
 perplexity           e^loss: as unsure as between so many equally likely tokens
-bits per character   loss / ln 2: the size of the text, packed by this model, where a token is a character
+bits per character   all nats / ln 2 / characters: the size of the text, packed by this model. It does not depend on how the text was
+                     cut into tokens, as loss and perplexity do.
 """
 
 import math
@@ -25,7 +26,7 @@ def language_metrics(model: nn.Module, examples: Any, info: Any, batch_size: int
 
     Args:
         examples: `TextWindows`: the text as `tokens`, and the `context` that the windows have.
-        info: unused; what every recipe's `evaluate` gets.
+        info: how tokens become text; where it has no tokenizer, a token is a character.
     """
     tokens, context = examples.tokens.long(), examples.context
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
@@ -39,8 +40,20 @@ def language_metrics(model: nn.Module, examples: Any, info: Any, batch_size: int
         window = window.to(device)
         logits = model(window[:, :-1]).flatten(0, 1)
         nats += F.cross_entropy(logits.float(), window[:, 1:].flatten(), reduction="none").double().sum().item()
-    loss = nats / targets
-    return {"loss": loss, "perplexity": math.exp(min(loss, 700.0)), "bits_per_character": loss / math.log(2)}
+    loss, characters = nats / targets, characters_in(tokens[1:], info)
+    bits = nats / max(characters, 1) / math.log(2)
+    found = {"loss": loss, "perplexity": math.exp(min(loss, 700.0)), "bits_per_character": bits}
+    return found | ({"characters_per_token": characters / targets} if getattr(info, "tokenizer", None) else {})
+
+
+def characters_in(tokens: Integer[Tensor, "tokens"], info: Any) -> int:
+    """How many characters begin in these tokens: of UTF-8's bytes, all but 10xxxxxx begin one."""
+    cutter = getattr(info, "cutter", None)
+    if cutter is None:
+        return len(tokens)
+    numbers, counts = tokens.unique(return_counts=True)
+    begun = [sum(byte >> 6 != 0b10 for byte in cutter.bytes_of(number)) for number in numbers.tolist()]
+    return sum(one * count for one, count in zip(begun, counts.tolist(), strict=True))
 
 
 def stretched_metrics(model: nn.Module, examples: Any, info: Any, times: tuple[int, ...] = (2, 4)) -> dict[str, float]:

@@ -33,7 +33,8 @@ def compare(first: Run, second: Run, metric: str | None = None) -> Sides:
             raise CallError(f"{run.name} is {run.status}, so it has no result to compare; "
                             f"finish it: learnable train --resume {run.name}")  # fmt: skip
     here, there = ((run.info.data, run.record["data"].get("test")) for run in (first, second))
-    if here != there:
+    by_pieces = [run.info.tokenizer for run in (first, second)]
+    if here != there and not (any(by_pieces) and _text(first) == _text(second)):
         raise CallError(f"{first.name} was measured on {here[1]} examples of {here[0]} and {second.name} on {there[1]} of "
                         f"{there[0]}: what differs may be the data. Compare runs on the same data.")  # fmt: skip
     shared = [name for name in first.record["metrics"] if name in second.record["metrics"]]
@@ -41,6 +42,9 @@ def compare(first: Run, second: Run, metric: str | None = None) -> Sides:
     wanted = metric or (promised if promised in shared else shared[0] if shared else "")
     if wanted not in shared:
         raise CallError(f"{first.name} and {second.name} have no metric in common")
+    if by_pieces[0] != by_pieces[1] and wanted in ("loss", "perplexity"):
+        raise CallError(f"{first.name} and {second.name} cut their text into different tokens, and {wanted} is counted by token; "
+                        "compare their bits_per_character")  # fmt: skip
     if first.recipe_name == second.recipe_name and _what(first) == _what(second):
         return _same(first, second, wanted)
     values = (_by_seed(first, wanted), _by_seed(second, wanted))
@@ -48,6 +52,12 @@ def compare(first: Run, second: Run, metric: str | None = None) -> Sides:
     if names[0] == names[1]:
         names = (first.name, second.name)
     return Sides(wanted, names, values, paired(*values, names=names))
+
+
+def _text(run: Run) -> tuple[str, int]:
+    """What a model of text was measured on, and how many characters that is."""
+    info = run.info
+    return info.data, int(info.more.get("characters") or run.record["data"].get("test", 0) + info.context)
 
 
 def _same(first: Run, second: Run, metric: str) -> Sides:

@@ -68,7 +68,7 @@ def opinions(model: nn.Module, recipe: AnyRecipe, data: Data) -> Facts | None:
     with watching(model), torch.inference_mode():
         if info.noise and recipe.generate is not None:
             return _points(model, recipe, data)
-        if info.alphabet and not info.classes and recipe.generate is not None:
+        if info.vocab and not info.classes and recipe.generate is not None:
             prompt = str(info.more.get("prompt", ""))  # a translator needs a text; others begin one
             made = recipe.generate(model, info, prompt, count=LETTERS, seed=0, temperature=0.8)
             return {"kind": "text", "text": str(made["text"])}

@@ -195,7 +195,11 @@ class Run:
         return sum(parameter.numel() for parameter in self.model.parameters())
 
     def data(self, source: str | None = None) -> Data:
-        """The run's data again, or another source read in the same way."""
+        """The run's data again, or another source read in the same way, by the run's own tokenizer."""
+        if self.info.tokenizer:
+            from learnable.data.tokens import tokenized_like
+
+            return tokenized_like(source or self.record["overrides"].get("data"), self.info)
         return self.recipe.data(source or self.record["overrides"].get("data"), **self.recipe.data_settings)
 
     def evaluate(self, source: str | None = None) -> Metrics:

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from learnable.data.examples import Info
-from learnable.data.text import decode, encode
+from learnable.data.tokens import opening, to_text, to_tokens
 from learnable.errors import CallError, WorldError
 
 # Anything that turns tokens (batch, tokens) into logits (batch, tokens, vocab) and has `config.context`, the most tokens that
@@ -110,9 +110,9 @@ def write_text(
     temperature: float = 0.8,
     top_k: int | None = None,
 ) -> dict[str, Any]:
-    """`prompt`, continued by `count` characters: what `learnable generate` calls for a model of characters.
+    """`prompt`, continued by `count` tokens: what `learnable generate` calls for a model of characters or byte pairs.
 
-    A temperature of 0 always takes the most expected character. An empty prompt begins a line.
+    A temperature of 0 always takes the most expected token. An empty prompt begins a line.
 
     Raises:
         CallError: a character of the prompt that the model has never seen, a count, temperature or top_k out of range.
@@ -120,9 +120,9 @@ def write_text(
     from learnable.sampling.cache import stream_cached
 
     if count < 0:
-        raise CallError(f"expected a count of at least 0 characters, came {count}")
+        raise CallError(f"expected a count of at least 0 tokens, came {count}")
     choose = greedy if temperature == 0 else sample(temperature, top_k, torch.Generator().manual_seed(seed))
     device = next(model.parameters()).device
-    start = encode(prompt or ("\n" if "\n" in info.alphabet else info.alphabet[0]), info.alphabet).long().to(device)
+    start = to_tokens(prompt or opening(info), info).long().to(device)
     new = [int(token) for token in stream_cached(model, [start], count, choose)]
-    return {"text": prompt + decode(torch.tensor(new, dtype=torch.int64), info.alphabet)}
+    return {"text": prompt + to_text(new, info)}

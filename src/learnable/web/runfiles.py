@@ -282,7 +282,7 @@ def uses(info: Mapping[str, Any]) -> Row:
         return {"predict": "table", "columns": list(more["columns"])}
     if info.get("alphabet") and info.get("classes"):
         return {"predict": "line", "example": "a3 f7 k1 f?"}
-    if info.get("alphabet"):
+    if info.get("alphabet") or info.get("tokenizer"):
         return {"generate": "text"}
     return {"generate": "points"} if info.get("noise") else {}
 
@@ -306,7 +306,7 @@ def doctor(folder: Path, known: Row | None = None) -> list[dict[str, str]]:
     known = known or record(folder)
     info = known["info"]
     facts = {
-        "classes": len(info.get("classes") or ()) or len(info.get("alphabet") or ()) or None,
+        "classes": len(info.get("classes") or ()) or len(info.get("alphabet") or ()) or _pieces(info) or None,
         "status": status(folder, known),
         "steps": known.get("planned") or known.get("steps"),
         "learning_rate": known["overrides"].get("learning_rate"),
@@ -372,6 +372,14 @@ def views(facts: Mapping[str, Any]) -> list[View]:
                                summary="The darker a word, the more attention it gets."))  # fmt: skip
         return said
     return []
+
+
+def _pieces(info: Mapping[str, Any]) -> int:
+    """How many tokens the tokenizer of this data has."""
+    try:
+        return len(info["tokenizer"]["model"]["vocab"])
+    except (KeyError, TypeError):
+        return 0
 
 
 def _picture(item: Mapping[str, Any]) -> Picture:

@@ -1,8 +1,9 @@
-"""A small GPT learns to write, character by character: Python by default, Shakespeare, or any text of yours.
+"""A small GPT learns to write, character by character or by byte pairs: Python by default, Shakespeare, or any text of yours.
 
 Run it       learnable train gpt                          the standard library of the Python that runs it
              learnable train gpt --data tinyshakespeare
              learnable train gpt --data ./my-novel.txt
+             learnable train gpt --data ./my-novel.txt --tokenizer bpe      pieces of words, learned from the text
 Then         learnable generate gpt --prompt "def "
 Takes        some two and a half minutes on two CPU cores
 
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from learnable.data.examples import Info
-from learnable.data.text import characters
+from learnable.data.tokens import tokenized
 from learnable.metrics.language import language_metrics
 from learnable.models.language.gpt import GPT, GPTConfig
 from learnable.objectives.next_token import next_token
@@ -35,8 +36,8 @@ def example(info: Info) -> tuple[Tensor, ...]:
 
 RECIPE = Recipe(
     model=small,
-    data=characters,
-    data_settings={"context": 128},
+    data=tokenized,
+    data_settings={"context": 128, "tokenizer": "characters", "vocab": 0},
     sources={
         "stdlib": "1 MB of Python's own standard library (default)",
         "tinyshakespeare": "1 MB of Shakespeare's plays",

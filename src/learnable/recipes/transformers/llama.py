@@ -3,6 +3,7 @@
 Run it       learnable train llama                          the standard library of the Python that runs it
              learnable train llama --data tinyshakespeare
              learnable train llama --data ./my-novel.txt
+             learnable train llama --data ./my-novel.txt --tokenizer bpe    pieces of words, learned from the text
 Then         learnable generate llama --prompt "def "
 Takes        some two and a half minutes on two CPU cores
 Compare      learnable runs llama gpt
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from learnable.data.examples import Info
-from learnable.data.text import characters
+from learnable.data.tokens import tokenized
 from learnable.metrics.language import language_metrics
 from learnable.models.language.llama import Llama, LlamaConfig
 from learnable.objectives.next_token import next_token
@@ -33,8 +34,8 @@ def example(info: Info) -> tuple[Tensor, ...]:
 
 RECIPE = Recipe(
     model=small,
-    data=characters,
-    data_settings={"context": 128},
+    data=tokenized,
+    data_settings={"context": 128, "tokenizer": "characters", "vocab": 0},
     sources={
         "stdlib": "1 MB of Python's own standard library (default)",
         "tinyshakespeare": "1 MB of Shakespeare's plays",

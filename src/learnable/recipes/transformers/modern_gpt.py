@@ -3,6 +3,7 @@
 Run it       learnable train gpt-modern                          the standard library of the Python that runs it
              learnable train gpt-modern --data tinyshakespeare
              learnable train gpt-modern --data ./my-novel.txt
+             learnable train gpt-modern --data ./my-novel.txt --tokenizer bpe
 Then         learnable generate gpt-modern --prompt "def "
 Takes        some half a minute on two CPU cores; --precision bf16 makes it faster where the processor has bfloat16
 
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 
 from learnable.data.examples import Info
-from learnable.data.text import characters
+from learnable.data.tokens import tokenized
 from learnable.metrics.language import language_metrics
 from learnable.models.language.modern_gpt import ModernGPT, ModernGPTConfig
 from learnable.objectives.next_token import next_token
@@ -38,8 +39,8 @@ def example(info: Info) -> tuple[Tensor, ...]:
 
 RECIPE = Recipe(
     model=small,
-    data=characters,
-    data_settings={"context": 64},
+    data=tokenized,
+    data_settings={"context": 64, "tokenizer": "characters", "vocab": 0},
     sources={
         "stdlib": "1 MB of Python's own standard library (default)",
         "tinyshakespeare": "1 MB of Shakespeare's plays",

@@ -86,8 +86,8 @@ def prepare() -> Any:
     from learnable.course.trained import learners_own
     from learnable.models.language.gpt import GPT
 
-    run = learners_own("gpt")
-    if run is None or not isinstance(run.model, GPT) or not run.info.alphabet:
+    run = learners_own("gpt", fits=lambda run: bool(run.info.alphabet) and isinstance(run.model, GPT))
+    if run is None:
         return None
     return run.model.eval(), run.info.alphabet, run.described
 
