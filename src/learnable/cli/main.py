@@ -251,7 +251,10 @@ def export(
     run: RunName,
     to: Annotated[Form, typer.Option(help="The format.")],
     out: Annotated[
-        Path | None, typer.Option(help="Where to; RECIPE.onnx, .pt2 or .safetensors here by default.")
+        Path | None,
+        typer.Option(
+            help="Where to; RECIPE.onnx, .pt2 or .safetensors here by default; a name without ending is a folder."
+        ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands there.")] = False,
     json: Json = False,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 from torch import Tensor, nn
 
 from learnable import tensors
@@ -21,6 +22,7 @@ from learnable.files import write_aside, write_folder_aside
 def to_safetensors(
     model: nn.Module, path: str | Path, *,
     config: Mapping[str, Any] | None = None, about: Mapping[str, Any] | None = None, overwrite: bool = False,
+    files: Mapping[str, Any] | None = None, published: bool = False,
 ) -> Exported:  # fmt: skip
     """Write the weights of `model`: to a file if the path ends in `.safetensors`, to a new folder if it has no suffix.
 
@@ -28,6 +30,8 @@ def to_safetensors(
 
     Args:
         config: what builds the model again; in a folder this is `config.json`.
+        files: more JSON for a folder, by its file's name: a tokenizer.
+        published: into a folder, by the model's own `save_pretrained`: with the names and the config that the reference library reads.
         about: what a reader should know (classes, what the input is, the run); in a folder this is `info.json`.
 
     Raises:
@@ -50,11 +54,23 @@ def to_safetensors(
             _write(aside, stored, header)
     else:
         with write_folder_aside(path) as aside:
-            _write(aside / "model.safetensors", stored, header)
-            for name, value in (("config.json", dict(config or {})), ("info.json", described(about))):
+            more = {"info.json": described(about), **(files or {})}
+            if published:
+                _write_published(model, aside)
+            else:
+                _write(aside / "model.safetensors", stored, header)
+                more["config.json"] = dict(config or {})
+            for name, value in more.items():
                 (aside / name).write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     weights = path if path.suffix else path / "model.safetensors"
     return Exported(path, weights.stat().st_size, 0.0, ("bit for bit",))
+
+
+def _write_published(model: Any, folder: Path) -> None:
+    model.save_pretrained(folder)
+    again = type(model).from_pretrained(folder, dtype=None).state_dict()
+    if any(not torch.equal(tensor.cpu(), again[name]) for name, tensor in model.state_dict().items()):
+        raise WorldError("what was written does not read back bit for bit; the disk may be failing. Nothing was kept.")
 
 
 def _write(file: Path, state: dict[str, Tensor], header: dict[str, str]) -> None:

@@ -1,9 +1,13 @@
 """Out of the house: a trained model as ONNX, as a program of torch.export, or as bare weights."""
 
 from pathlib import Path
+from typing import Any
 
-from learnable.errors import CallError
+from learnable.data.tokenizers.formats import to_json
+from learnable.data.tokens import tokenizer_of
+from learnable.errors import CallError, WorldError
 from learnable.export.program import Exported
+from learnable.files import write_json
 from learnable.runs.run import Run
 
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt2", "safetensors": ".safetensors"}
@@ -30,7 +34,9 @@ def input_in_words(run: Run) -> str:
         return "; ".join(steps)
     if info.more.get("columns"):
         return f"float32 of shape (batch, {info.width}): the columns of {info.data}, as learnable.data.tables prepares them"
-    if info.alphabet and recipe.inputs == ("tokens",) and not info.classes:
+    if info.tokenizer:
+        return f"int64 of shape (batch, tokens), at most {info.context} tokens: those of the tokenizer.json that lies beside"
+    if _reads_text(run):
         return f"int64 of shape (batch, tokens), at most {info.context} tokens: places in the alphabet {''.join(info.alphabet)!r}"
     if info.noise:
         return f"float32 of shape (batch, {info.noise}): standard normal noise"
@@ -44,6 +50,29 @@ def leave(run: Run, to: str, path: Path, *, overwrite: bool = False) -> Exported
         CallError: the recipe has no inputs to export with, or the path has another suffix.
         WorldError: the path exists already, the exporter is not installed, or its result differs.
     """
+    beside = path.with_suffix(".tokenizer.json") if run.info.tokenizer and path.suffix else None
+    if beside is not None and beside.exists() and not overwrite:
+        raise WorldError(f"{beside} exists already and is left as it is; choose another name, or say --overwrite.")
+    written = _leave(run, to, path, overwrite)
+    if beside is not None:
+        write_json(beside, dict(run.info.tokenizer))
+    return written
+
+
+def tokenizer_files(run: Run) -> dict[str, Any]:
+    """What transformers' AutoTokenizer reads; nothing where the model reads no text."""
+    if not _reads_text(run):
+        return {}
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": run.info.context,
+                "clean_up_tokenization_spaces": False}  # fmt: skip
+    return {"tokenizer.json": to_json(tokenizer_of(run.info)), "tokenizer_config.json": settings}
+
+
+def _reads_text(run: Run) -> bool:
+    return bool(run.info.vocab) and run.recipe.inputs == ("tokens",) and not run.info.classes
+
+
+def _leave(run: Run, to: str, path: Path, overwrite: bool) -> Exported:
     recipe = run.recipe
     about = {
         "run": run.name,
@@ -55,7 +84,9 @@ def leave(run: Run, to: str, path: Path, *, overwrite: bool = False) -> Exported
     if to == "safetensors":
         from learnable.export.safetensors import to_safetensors
 
-        return to_safetensors(run.model, path, about=about, overwrite=overwrite)
+        files = tokenizer_files(run)
+        published = bool(files) and hasattr(run.model, "save_pretrained")
+        return to_safetensors(run.model, path, about=about, overwrite=overwrite, files=files, published=published)
     if recipe.example is None:
         raise CallError(
             f"{run.recipe_name} says nothing of its inputs, so it leaves as weights alone: --to safetensors"

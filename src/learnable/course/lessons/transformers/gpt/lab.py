@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from learnable.data.examples import Data
+    from learnable.data.tokenizers.tokenizer import Tokenizer
     from learnable.models.language.gpt import GPT
 
 LN2 = math.log(2)
@@ -70,7 +71,10 @@ def learners_own() -> Reader | None:
         try:
             run = Run(folder)
             if run.status == "finished" and not run.record["overrides"].get("smoke") and isinstance(run.model, GPT):
-                return of_characters(run.model, run.info.alphabet, f"your own: {run.described}")
+                origin, cutter = f"your own: {run.described}", run.info.cutter
+                if cutter is not None:
+                    return of_pieces(run.model, cutter, origin)
+                return of_characters(run.model, run.info.alphabet, origin)
         except LearnableError:
             continue
     return None
@@ -140,6 +144,16 @@ def of_characters(model: GPT, alphabet: Sequence[str], origin: str) -> Reader:
     )  # fmt: skip
 
 
+def of_pieces(model: GPT, cutter: Tokenizer, origin: str) -> Reader:
+    """A reader by the tokens of a tokenizer; a text begins after the end of another one, or after a new line."""
+    end = cutter.numbers.get("<|endoftext|>")
+    return Reader(
+        model=model, origin=origin, start=end if end is not None else cutter.encode("\n", special=False)[0], unit="token",
+        encode=lambda text: cutter.encode(text.encode(errors="replace").decode(), special=False),
+        piece=lambda token: cutter.decode([token], skip_special=False) if token in cutter.tokens else f"#{token}",
+    )  # fmt: skip
+
+
 def opened(readers: dict[str, Reader], folder: str) -> tuple[Reader, list[View]]:
     """The reader that a folder holds, or the one at hand and a sentence that says why it is not used."""
     from learnable.errors import LearnableError
@@ -160,6 +174,7 @@ def from_folder(folder: str, own: Reader) -> Reader:
         WorldError: no such folder, not a GPT-2, or nothing that says how it cuts text into tokens.
     """
     from learnable.data.text import STDLIB_ALPHABET
+    from learnable.data.tokenizers.formats import load
     from learnable.errors import WorldError
     from learnable.models.language.gpt import GPT
 
@@ -173,23 +188,13 @@ def from_folder(folder: str, own: Reader) -> Reader:
     model = GPT.from_pretrained(path).eval()
     origin = f"the GPT-2 in {folder}"
     files = path / "vocab.json", path / "merges.txt"
-    if all(file.is_file() for file in files):
-        try:
-            from tokenizers import ByteLevelBPETokenizer
-        except ImportError as error:
-            raise WorldError("This model reads byte pairs (vocab.json, merges.txt), which Learnable does not cut itself yet; "
-                             "one more package does it: pip install tokenizers.") from error  # fmt: skip
-        pairs: Any = ByteLevelBPETokenizer(*map(str, files))
-        if pairs.get_vocab_size() > model.config.vocab:
+    if (path / "tokenizer.json").is_file() or all(file.is_file() for file in files):
+        cutter = load(path)
+        if len(cutter) > model.config.vocab:
             raise WorldError(
-                f"vocab.json has {pairs.get_vocab_size()} tokens and the model {model.config.vocab}; they do not belong together."
+                f"The tokenizer in {folder} has {len(cutter)} tokens and the model {model.config.vocab}; they do not belong together."
             )
-        end = pairs.token_to_id("<|endoftext|>")
-        return Reader(
-            model=model, origin=origin, encode=lambda text: list(pairs.encode(text).ids),
-            piece=lambda token: str(pairs.decode([token], skip_special_tokens=False)) if token < pairs.get_vocab_size() else f"#{token}",
-            start=end if end is not None else 0, unit="token",
-        )  # fmt: skip
+        return of_pieces(model, cutter, origin)
     if model.config.vocab == own.model.config.vocab and own.unit == "character":
         return Reader(model, origin, own.encode, own.piece, own.start, "character")
     if model.config.vocab == len(STDLIB_ALPHABET):
@@ -197,7 +202,7 @@ def from_folder(folder: str, own: Reader) -> Reader:
     absent = [file.name for file in files if not file.is_file()]
     missing = f"{' and '.join(absent)} {'are' if len(absent) > 1 else 'is'} missing"
     raise WorldError(f"The weights are there, but {missing} in {folder}: nothing says which of its {model.config.vocab:,} "
-                     "tokens stand for which text. Both files lie beside the published weights.")  # fmt: skip
+                     "tokens stand for which text. Both files, or a tokenizer.json, lie beside the published weights.")  # fmt: skip
 
 
 def seen(piece: str) -> str:
