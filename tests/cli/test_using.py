@@ -172,6 +172,8 @@ def test_points_are_generated(learnable):
     assert learnable("generate", "gan", "--count", 3, "--seed", 1, "--json").json != [made]
     assert learnable("generate", "gan").code == 0
     assert learnable("generate", "gan", "--seed", 2**63 - 1, "--count", 1).code == 0
+    said = learnable("generate", "gan", "--top-p", 0.9)
+    assert said.code == 2 and "gan does not know --top-p" in said.error
     said = learnable("generate", "gan", "--prompt", "x")
     assert said.code == 2 and "takes no prompt" in said.error
 
@@ -183,6 +185,18 @@ def test_text_is_generated(learnable, tmp_path):
     assert set(made) == {"text"} and made["text"].startswith("all ") and len(made["text"]) == 9
     assert learnable("generate", "gpt", "--prompt", "all ", "--count", 5).out == made["text"] + "\n"
     assert learnable("generate", "gpt", "--temperature", 0, "--count", 1).code == 0
+    [drawn] = learnable("generate", "gpt", "--prompt", "all ", "--count", 5, "--top-p", 0.5, "--int8", "--json").json
+    assert len(drawn["text"]) == 9
+    assert (
+        len(learnable("generate", "gpt", "--prompt", "all ", "--count", 5, "--beams", 2, "--json").json[0]["text"]) == 9
+    )
+    for flags, says in (
+        (["--beams", 2, "--temperature", 1], "throws dice"),
+        (["--beams", 2, "--top-k", 3], "--top-k"),
+        (["--temperature", 0, "--min-p", 0.1], "--min-p"),
+    ):
+        said = learnable("generate", "gpt", *flags)
+        assert said.code == 2 and says in said.error
     said = learnable("generate", "gpt", "--prompt", "☃")
     assert said.code == 2 and "'☃' (number 1 of the text) is not among" in said.error
 

@@ -220,7 +220,22 @@ def test_what_it_can_do_is_passed_on(monkeypatch):
     run = Run(run.folder)
     assert run.predict("x")["prediction"] == "below"
     assert run.generate(prompt="a", count=3, seed=1) == {"text": "a", "count": 3, "seed": 1, "temperature": 1.0}
-    assert run.generate()["text"] == ""
+    assert run.generate()["text"] == "" and "top_p" not in run.generate(top_p=None)
+    assert not run.can_stream
+    with pytest.raises(CallError, match="no text piece by piece"):
+        run.stream()
+
+
+def test_wishes_that_the_recipe_does_not_know_are_refused_by_their_flag(monkeypatch):
+    run = training.start("toy", {"smoke": True})
+    plain = replace(RECIPE, generate=lambda model, info, prompt, *, count, seed, temperature: {"text": prompt},
+                    stream=lambda model, info, prompt, *, count, seed, temperature, top_p=1: iter(prompt))  # fmt: skip
+    install(monkeypatch, plain)
+    run = Run(run.folder)
+    assert run.generate(prompt="a", int8=False, top_p=None) == {"text": "a"}
+    assert list(run.stream(prompt="ab", top_p=0.5)) == ["a", "b"]
+    with pytest.raises(CallError, match="toy does not know --top-p"):
+        run.generate(top_p=0.5)
 
 
 def test_torn_rows_are_left_out_and_that_is_said():

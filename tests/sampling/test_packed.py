@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from learnable.errors import CallError
 from learnable.models.language.gpt import GPT, GPTConfig
 from learnable.models.language.llama import Llama, LlamaConfig
 from learnable.sampling import cache, packed
@@ -87,3 +88,52 @@ def test_a_head_of_its_own_is_packed_as_one(small_ones_too, tied):
     plain = torch.cat(list(stream(model, prompt, 20, greedy)), dim=1)
     assert torch.equal(torch.cat(list(cache.stream_cached(model, prompt, 20, greedy)), dim=1), plain)
     assert "head" not in model.__dict__
+
+
+WAYS = [packed.bytes_as_numbers, packed.bytes_times_bytes, packed.bytes_times_bfloat16]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("biased", [True, False])
+@pytest.mark.parametrize("shape", [(1, 1, 48), (2, 5, 48), (3, 48)])
+def test_weights_of_one_byte_are_a_little_off(way, biased, shape):
+    if way is packed.bytes_times_bytes and not torch.cpu._is_vnni_supported():
+        pytest.skip("this processor has no products of bytes")
+    torch.manual_seed(0)
+    weight, bias = torch.randn(64, 48), torch.randn(64) if biased else None
+    x = torch.randn(shape) * torch.logspace(-3, 3, shape[0]).reshape(-1, *[1] * (len(shape) - 1))  # loud and quiet rows
+    exact = torch.nn.functional.linear(x, weight)
+    given = way(weight, bias)(x)
+    off = (given - (0 if bias is None else bias) - exact).norm(dim=-1) / exact.norm(dim=-1)
+    assert given.shape == exact.shape and given.dtype == x.dtype
+    assert float(off.max()) < (0.03 if bias is None else 10) and float(off.median()) < 0.03
+
+
+def test_bytes_are_whole_and_undo():
+    weight = torch.randn(7, 9)
+    whole, scale = packed.to_bytes(weight)
+    assert whole.abs().amax(dim=1).tolist() == [127] * 7
+    assert ((whole * scale[:, None] - weight).abs() <= 0.5001 * scale[:, None]).all()
+
+
+def test_bytes_are_used_where_they_are_asked_for(monkeypatch):
+    model, prompt = a_model(), torch.randint(50, (2, 5))
+    monkeypatch.setattr(packed, "byte_linear", lambda: packed.bytes_as_numbers)
+    rounded = a_model()
+    with torch.no_grad():
+        for module in rounded.modules():
+            if isinstance(module, torch.nn.Linear):
+                whole, scale = packed.to_bytes(module.weight)
+                module.weight.copy_(whole * scale[:, None])
+        whole, scale = packed.to_bytes(rounded.token.weight)
+        head = whole * scale[:, None]
+    rounded.head = lambda x: torch.nn.functional.linear(x, head)
+    for count in (1, 20):
+        given = torch.cat(list(cache.stream_cached(model, prompt, count, greedy, int8=True)), dim=1)
+        assert torch.equal(given, torch.cat(list(stream(rounded, prompt, count, greedy)), dim=1))
+    assert "head" not in model.__dict__
+
+
+def test_bytes_need_a_cpu_and_a_common_type():
+    with pytest.raises(CallError, match=r"came cpu torch\.float64"):
+        list(cache.stream_cached(a_model(torch.float64), torch.randint(50, (1, 5)), 3, greedy, int8=True))

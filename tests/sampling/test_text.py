@@ -11,7 +11,7 @@ from learnable.data.tokenizers import formats
 from learnable.data.tokenizers.learning import learn_bpe
 from learnable.errors import CallError, WorldError
 from learnable.models.language.gpt import GPT, GPTConfig
-from learnable.sampling.text import generate, greedy, sample, stream, write_text
+from learnable.sampling.text import generate, greedy, sample, stream, stream_text, write_text
 
 
 class Counting(nn.Module):
@@ -152,3 +152,51 @@ def test_a_diverged_model_chooses_nothing(wrong, top_k):
 def test_a_count_below_zero():
     with pytest.raises(CallError, match="count of at least 0 tokens, came -1"):
         generate(counting, torch.tensor([[1]]), -1, greedy)
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
+def test_a_diverged_model_has_no_likeliest_token(wrong):
+    with pytest.raises(WorldError, match="its training has diverged"):
+        greedy(torch.tensor([[0.0, 1.0], [wrong, wrong]]))
+    assert greedy(torch.tensor([[-math.inf, 0.0]])).tolist() == [[1]]
+
+
+def test_text_comes_in_pieces():
+    model, info = writer()
+    for wishes in ({}, {"top_k": 2}, {"top_p": 0.5}, {"min_p": 0.5}, {"repetition_penalty": 1.5}, {"temperature": 0}):
+        pieces = list(stream_text(model, info, "ab", count=12, seed=3, **wishes))
+        assert len(pieces) == 12
+        assert write_text(model, info, "ab", count=12, seed=3, **wishes)["text"] == "ab" + "".join(pieces)
+
+
+def test_a_penalty_keeps_a_greedy_text_from_turning_in_a_circle():
+    model, info = writer()
+    once = write_text(model, info, "a", count=3, temperature=0, repetition_penalty=50.0)["text"]
+    assert len(set(once)) == 4
+
+
+def test_beams_find_a_likelier_text_than_greedy():
+    model, info = writer()
+
+    def score(text):
+        tokens = torch.tensor([[info.alphabet.index(letter) for letter in text]])
+        logs = model(tokens[:, :-1]).log_softmax(-1).gather(2, tokens[:, 1:, None])
+        return float(logs[0, 1:].detach().sum())
+
+    greedy_text = write_text(model, info, "ab", count=5, temperature=0)["text"]
+    beam_text = write_text(model, info, "ab", count=5, beams=5)["text"]
+    assert len(beam_text) == 7 and score(beam_text) >= score(greedy_text)
+    assert write_text(model, info, "ab", count=5, beams=1)["text"] == greedy_text
+
+
+@pytest.mark.parametrize(
+    "wishes, message",
+    [({"temperature": 0, "top_p": 0.9}, "--top-p"), ({"temperature": 0, "top_k": 3}, "--top-k"),
+     ({"beams": 2, "min_p": 0.1}, "--min-p"), ({"beams": 2, "repetition_penalty": 1.2}, "--repetition-penalty"),
+     ({"beams": 2, "int8": True}, "--int8"), ({"beams": 0}, "beam of at least 1"), ({"top_p": 0.0}, "top_p above 0"),
+     ({"repetition_penalty": 0.0}, "repetition penalty above 0")],
+)  # fmt: skip
+def test_wishes_that_cannot_be(wishes, message):
+    model, info = writer()
+    with pytest.raises(CallError, match=message):
+        write_text(model, info, "ab", count=5, **wishes)

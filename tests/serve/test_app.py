@@ -38,15 +38,16 @@ BASE = "http://127.0.0.1:8000"
 class FakeRun(Run):
     """A run without a folder: what it does is given, what it was asked is kept."""
 
-    def __init__(self, info, predict=None, generate=None):
+    def __init__(self, info, predict=None, generate=None, stream=None):
         self.record = {"recipe": "fake", "info": info.to_json()}
         self.folder = Path("fake/now")
         self.model = nn.Linear(3, 2)
-        self._predict, self._generate = predict, generate
+        self._predict, self._generate, self._stream = predict, generate, stream
         self.asked = []
 
     can_predict = property(lambda self: self._predict is not None)
     can_generate = property(lambda self: self._generate is not None)
+    can_stream = property(lambda self: self._stream is not None)
 
     def predict(self, path):
         content = path if isinstance(path, bytes) else path.read_text(encoding="utf-8")
@@ -56,6 +57,10 @@ class FakeRun(Run):
     def generate(self, **wish):
         self.asked.append(wish)
         return self._generate(**wish)
+
+    def stream(self, **wish):
+        self.asked.append(wish)
+        return self._stream(**wish)
 
 
 def look(content):
@@ -493,3 +498,115 @@ def test_ctrl_c_does_not_wait_for_a_model_that_thinks(server):
     out, err = process.communicate(timeout=60)
     thread.join()
     assert (process.returncode, out, err) == (0, "ended\n", "")
+
+
+# ---- a text, piece by piece
+
+
+def told(prompt, count, seed, temperature):
+    """Pieces that no careless cut survives."""
+    if prompt == "?":
+        raise CallError("the model has never seen '?'")
+    for number in range(count):
+        if prompt == "!" and number == 2:
+            raise WorldError("the model's answer is no number")
+        yield ("ä", "😀", "\n\ndata: x", '"', "\ud800")[number % 5]
+
+
+def writers(stream=told):
+    return FakeRun(LETTERS, generate=tell, stream=stream)
+
+
+def heard(text):
+    """The events of a stream: (kind, data)."""
+    assert text.endswith("\n\n")
+    found = []
+    for block in text[:-2].split("\n\n"):
+        *kind, data = block.split("\n")
+        found.append((kind[0].removeprefix("event: ") if kind else "", json.loads(data.removeprefix("data: "))))
+    return found
+
+
+def test_a_text_comes_as_events_and_whole():
+    answer = ask(create_app(writers()), "POST", "/stream", json={"prompt": "a", "count": 5})
+    assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.content.isascii() and answer.headers["cache-control"] == "no-store"
+    *pieces, last = heard(answer.text)
+    assert [data["text"] for _, data in pieces] == ["ä", "😀", "\n\ndata: x", '"', "\ud800"]
+    assert {kind for kind, _ in pieces} == {""} and last == ("end", {})
+
+
+def test_what_is_wrong_with_the_wish_is_refused_before_anything_is_sent():
+    app = create_app(writers())
+    assert "never seen" in refused(ask(app, "POST", "/stream", json={"prompt": "?"}), 422)
+    assert "count" in refused(ask(app, "POST", "/stream", json={"count": 0}), 422)
+    refused(ask(app, "POST", "/stream", content=b"{}", headers={"Content-Type": "text/plain"}), 415)
+    refused(ask(app, "POST", "/stream", content=b"{", headers={"Content-Type": "application/json"}), 400)
+    assert "piece by piece" in refused(ask(create_app(stories()), "POST", "/stream", json={}), 404)
+
+
+def test_what_goes_wrong_on_the_way_is_an_event():
+    *pieces, last = heard(ask(create_app(writers()), "POST", "/stream", json={"prompt": "!", "count": 9}).text)
+    assert len(pieces) == 2 and last == ("error", {"error": "the model's answer is no number"})
+
+
+def test_when_the_client_has_gone_the_writing_ends_and_the_next_is_served():
+    written, closed = [], threading.Event()
+
+    def forever(prompt, count, seed, temperature):
+        try:
+            for number in range(100_000):
+                written.append(number)
+                time.sleep(0.002)
+                yield "a"
+        finally:
+            closed.set()
+
+    app = create_app(FakeRun(LETTERS, generate=tell, stream=forever))
+
+    async def go():
+        sent, gone = [], asyncio.Event()
+        given = [{"type": "http.request", "body": b"{}", "more_body": False}]
+
+        async def receive():
+            if given:
+                return given.pop()
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message):
+            sent.append(message)
+            if len(sent) == 5:
+                gone.set()
+
+        scope = {"type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1", "method": "POST",
+                 "path": "/stream", "raw_path": b"/stream", "query_string": b"", "scheme": "http", "root_path": "",
+                 "headers": [(b"host", b"127.0.0.1"), (b"content-type", b"application/json")],
+                 "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 8000)}  # fmt: skip
+        await asyncio.wait_for(app(scope, receive, send), 20)
+        for _ in range(200):
+            if closed.is_set():
+                break
+            await asyncio.sleep(0.02)
+
+    asyncio.run(go())
+    assert closed.is_set() and 3 <= len(written) < 5000
+    assert ask(app, "POST", "/generate", json={"prompt": "a", "count": 1}).status_code == 200
+
+
+def test_a_browser_gets_a_page_to_write_with():
+    answer = ask(create_app(writers()), "GET", "/", headers={"Accept": "text/html"})
+    assert answer.headers["content-type"].startswith("text/html") and "How it begins" in answer.text
+    routes = ask(create_app(writers()), "GET", "/").json()["routes"]
+    assert set(routes) == {"GET /health", "POST /generate", "POST /stream"} and routes["POST /stream"].startswith(
+        "curl -N "
+    )
+
+
+def test_filters_are_passed_on_only_where_they_were_asked_for():
+    run = FakeRun(LETTERS, generate=lambda **wish: {"text": "a"})
+    ask(create_app(run), "POST", "/generate", json={"top_p": 0.9, "top_k": 3, "min_p": 0.1, "repetition_penalty": 1.2})
+    ask(create_app(run), "POST", "/generate", json={})
+    assert run.asked[0] == run.asked[1] | {"top_p": 0.9, "top_k": 3, "min_p": 0.1, "repetition_penalty": 1.2}
+    assert set(run.asked[1]) == {"prompt", "count", "seed", "temperature"}
+    refused(ask(create_app(run), "POST", "/generate", json={"top_p": 0}), 422)

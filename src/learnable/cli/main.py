@@ -222,14 +222,34 @@ def generate(
     count: Annotated[int, typer.Option(help="Tokens, or points, to make.", min=1, max=100_000)] = 200,
     seed: Annotated[int, typer.Option(help="The same seed makes the same.", min=0, max=2**63 - 1)] = 0,
     temperature: Annotated[
-        float, typer.Option(help="0 takes the likeliest each time; above 1 is wilder.", min=0, max=100)
-    ] = 1.0,
+        float | None,
+        typer.Option(help="0 takes the likeliest each time; above 1 is wilder; 1 by default.", min=0, max=100),
+    ] = None,
+    top_k: Annotated[int | None, typer.Option(help="Draw from so many tokens, the likeliest.", min=1)] = None,
+    top_p: Annotated[
+        float | None,
+        typer.Option(help="Draw from the likeliest tokens that are together so probable: 0.9.", min=0, max=1),
+    ] = None,
+    min_p: Annotated[
+        float | None,
+        typer.Option(help="Draw from those at least so probable, measured by the likeliest: 0.1.", min=0, max=1),
+    ] = None,
+    repetition_penalty: Annotated[
+        float | None, typer.Option(help="Above 1: what was said before is said less; 1.2.", min=0, max=100)
+    ] = None,
+    beams: Annotated[
+        int | None, typer.Option(help="Look for the likeliest text, with so many beginnings at once.", min=1, max=64)
+    ] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Weights of one byte: sooner for large models, a little off.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Let a trained model make something: text, points."""
     from learnable.cli import using
 
-    using.generate(run, prompt, count, seed, temperature, json)
+    wishes = {"top_k": top_k, "top_p": top_p, "min_p": min_p, "repetition_penalty": repetition_penalty, "beams": beams}
+    using.generate(run, prompt, count, seed, temperature, wishes | {"int8": int8}, json)
 
 
 @app.command(epilog="Example: learnable verify lenet --seeds 3")

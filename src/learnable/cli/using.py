@@ -158,12 +158,17 @@ def _one_by_one(answer: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def generate(name: str, prompt: str | None, count: int, seed: int, temperature: float, json: bool) -> None:
+def generate(
+    name: str, prompt: str | None, count: int, seed: int, temperature: float | None, wishes: dict[str, Any], json: bool
+) -> None:
     """Print what the model makes."""
     from learnable.runs.run import Run
 
+    if wishes.get("beams") is not None and temperature is not None:
+        raise CallError("--beams looks for the likeliest text and --temperature throws dice; leave one of them away")
     run = Run.open(name, note)
-    made = run.generate(prompt=prompt, count=count, seed=seed, temperature=temperature)
+    heat = 1.0 if temperature is None else temperature
+    made = run.generate(prompt=prompt, count=count, seed=seed, temperature=heat, **wishes)
     if not json:
         aside(run.described)
     if json:

@@ -7,6 +7,7 @@ runs/<recipe>/<when>/
 """
 
 import contextlib
+import inspect
 import json
 import platform
 import time
@@ -265,18 +266,49 @@ class Run:
         return self.recipe.predict(self.model, self.info, path)
 
     def generate(
-        self, *, prompt: str | None = None, count: int = 200, seed: int = 0, temperature: float = 1.0
+        self, *, prompt: str | None = None, count: int = 200, seed: int = 0, temperature: float = 1.0, **more: Any
     ) -> dict[str, Any]:
         """What the model makes: {"text"} or {"points"}.
 
+        Args:
+            more: what the recipe's `generate` takes beside; None is as if it were not there.
+
         Raises:
-            CallError: this kind of model makes nothing.
+            CallError: this kind of model makes nothing, or takes no such wish.
         """
         if self.recipe.generate is None:
             raise CallError(f"{self.recipe_name} makes nothing; it answers: learnable predict {self.name} FILE")
+        more = self._known(self.recipe.generate, more)
         return self.recipe.generate(
-            self.model, self.info, prompt or "", count=count, seed=seed, temperature=temperature
+            self.model, self.info, prompt or "", count=count, seed=seed, temperature=temperature, **more
         )
+
+    @property
+    def can_stream(self) -> bool:
+        return self.recipe.stream is not None
+
+    def stream(
+        self, *, prompt: str | None = None, count: int = 200, seed: int = 0, temperature: float = 1.0, **more: Any
+    ) -> Iterator[str]:
+        """The text that `generate` makes, without the prompt, piece by piece as it is written.
+
+        Raises:
+            CallError: this kind of model writes no text piece by piece, or what `generate` refuses.
+        """
+        if self.recipe.stream is None:
+            raise CallError(f"{self.recipe_name} writes no text piece by piece")
+        more = self._known(self.recipe.stream, more)
+        return self.recipe.stream(
+            self.model, self.info, prompt or "", count=count, seed=seed, temperature=temperature, **more
+        )
+
+    def _known(self, make: Callable[..., Any], more: Mapping[str, Any]) -> dict[str, Any]:
+        wishes = {name: value for name, value in more.items() if value not in (None, False)}
+        for name in wishes:
+            if name not in inspect.signature(make).parameters:
+                raise CallError(f"{self.recipe_name} does not know --{name.replace('_', '-')}, which is for models that "
+                                "write token by token; leave it away")  # fmt: skip
+        return wishes
 
 
 def find_folder(name: str) -> Path:

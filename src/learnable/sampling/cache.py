@@ -32,28 +32,33 @@ from torch import Tensor, nn
 from learnable.errors import CallError
 from learnable.nn.attention import attend
 from learnable.nn.multihead import attend_heads_fast
-from learnable.sampling.packed import Packed, can_pack
-from learnable.sampling.text import Choose
+from learnable.sampling.choosing import Choose
+from learnable.sampling.packed import fastest
 
 # A model with the parts that stand above. Sampling is handed models, it imports none.
 Transformer = Any
 Block = Any
 
-MANY = 16  # new tokens, for which packing the weights is worth its time
-
 
 def generate_cached(
-    model: Transformer, prompts: Sequence[Tensor] | Tensor, count: int, choose: Choose, *, stop: int | None = None
+    model: Transformer,
+    prompts: Sequence[Tensor] | Tensor,
+    count: int,
+    choose: Choose,
+    *,
+    stop: int | None = None,
+    int8: bool = False,
 ) -> list[Tensor]:
     """Each prompt with up to `count` tokens appended, exactly as `generate` would alone; it ends with its first `stop`.
 
     Args:
         prompts: rows of tokens, of any lengths; a table (batch, tokens) is such rows too.
+        int8: compute with weights of one byte, see `sampling.packed`: sooner, and a little off.
 
     Raises:
         CallError: what `stream_cached` refuses.
     """
-    steps = list(stream_cached(model, prompts, count, choose, stop=stop))
+    steps = list(stream_cached(model, prompts, count, choose, stop=stop, int8=int8))
     new = torch.cat([torch.stack([prompt[:0] for prompt in prompts]), *steps], dim=1)
     texts = []
     for prompt, row in zip(prompts, new, strict=True):
@@ -63,7 +68,13 @@ def generate_cached(
 
 
 def stream_cached(
-    model: Transformer, prompts: Sequence[Tensor] | Tensor, count: int, choose: Choose, *, stop: int | None = None
+    model: Transformer,
+    prompts: Sequence[Tensor] | Tensor,
+    count: int,
+    choose: Choose,
+    *,
+    stop: int | None = None,
+    int8: bool = False,
 ) -> Iterator[Tensor]:
     """The new tokens one by one, each (batch, 1), as `stream` would choose them.
 
@@ -71,6 +82,43 @@ def stream_cached(
 
     Past the context its start moves on: every token then stands at another position than before, and what was kept of it is
     worthless. From there on each token costs a full pass, as it does without a cache. So does one past `config.steady`.
+
+    Raises:
+        CallError: no prompts, an empty one, one that is no row of whole numbers, a count below 0.
+    """
+    lengths = check_prompts(prompts, count)
+    text = nn.utils.rnn.pad_sequence([prompt.long() for prompt in prompts], batch_first=True)  # (batch, longest)
+    even = bool((lengths == lengths[0]).all())
+    lengths = lengths.to(text.device)
+    text = torch.cat([text, text.new_zeros(len(text), count)], dim=1)
+    ended = torch.zeros_like(text[:, :1], dtype=torch.bool)
+    cache: Cache | None = None
+    pack = fastest(model, count, int8=int8)
+    chosen = text[:, :0]
+    for step in range(count):
+        if cache is None or not cache.has_room:
+            window, ends = last_tokens(text, lengths, model.config.context)
+            steady = getattr(model.config, "steady", model.config.context)
+            room = max(window.shape[1], min(steady, window.shape[1] + count - step))
+            cache = Cache.for_model(model, len(text), room)
+            with pack() if int8 else contextlib.nullcontext():  # many rows want no other order, but the same weights
+                logits = cache.read(model, window, None if even else ends)
+        else:
+            with pack():
+                logits = cache.read(model, chosen)
+        chosen = choose(logits)
+        if stop is not None:
+            chosen = chosen.masked_fill(ended, stop)  # so it stays ended
+            ended = chosen == stop
+        yield chosen
+        text.scatter_(1, lengths[:, None], chosen)
+        lengths = lengths + 1
+        if ended.all():
+            return
+
+
+def check_prompts(prompts: Sequence[Tensor] | Tensor, count: int) -> Int[Tensor, "batch"]:
+    """How many tokens each prompt has.
 
     Raises:
         CallError: no prompts, an empty one, one that is no row of whole numbers, a count below 0.
@@ -84,33 +132,7 @@ def stream_cached(
     lengths = torch.tensor([len(prompt) for prompt in prompts])
     if not len(lengths) or lengths.min() < 1:
         raise CallError("expected prompts of at least one token each; begin with the token that stands for a new text")
-    text = nn.utils.rnn.pad_sequence([prompt.long() for prompt in prompts], batch_first=True)  # (batch, longest)
-    even = bool((lengths == lengths[0]).all())
-    lengths = lengths.to(text.device)
-    text = torch.cat([text, text.new_zeros(len(text), count)], dim=1)
-    ended = torch.zeros_like(text[:, :1], dtype=torch.bool)
-    cache: Cache | None = None
-    packed = Packed.of(model) if count >= MANY and can_pack(model) else None
-    chosen = text[:, :0]
-    for step in range(count):
-        if cache is None or not cache.has_room:
-            window, ends = last_tokens(text, lengths, model.config.context)
-            steady = getattr(model.config, "steady", model.config.context)
-            room = max(window.shape[1], min(steady, window.shape[1] + count - step))
-            cache = Cache.for_model(model, len(text), room)
-            logits = cache.read(model, window, None if even else ends)
-        else:
-            with packed.active() if packed else contextlib.nullcontext():
-                logits = cache.read(model, chosen)
-        chosen = choose(logits)
-        if stop is not None:
-            chosen = chosen.masked_fill(ended, stop)  # so it stays ended
-            ended = chosen == stop
-        yield chosen
-        text.scatter_(1, lengths[:, None], chosen)
-        lengths = lengths + 1
-        if ended.all():
-            return
+    return lengths
 
 
 @dataclass
@@ -151,6 +173,35 @@ class Cache:
         Args:
             ends: how many of the tokens are real, row by row; None: all of them.
         """
+        x = self._pass(model, tokens, ends)
+        last = x[:, -1:] if ends is None else x[torch.arange(len(x), device=x.device), ends - 1][:, None]
+        return model.to_logits(last)[:, 0]
+
+    @torch.inference_mode()
+    def read_last(
+        self, model: Transformer, tokens: Int[Tensor, "batch tokens"], last: int
+    ) -> Float[Tensor, "batch last vocab"]:
+        """`model(everything so far)` at the `last` ones of the new tokens."""
+        return model.to_logits(self._pass(model, tokens, None)[:, -last:])
+
+    def keep(self, rows: Int[Tensor, "kept"]) -> None:
+        """Go on with these rows, in this order; one may go on several times."""
+        room = self.keys.shape[:1] + rows.shape + self.keys.shape[2:]
+        for name in ("keys", "values"):
+            old, new = getattr(self, name), self.keys.new_zeros(room)
+            new[:, :, :, : self.longest] = old[:, rows, :, : self.longest]
+            setattr(self, name, new)
+        self.lengths = self.lengths[rows]
+
+    def forget(self, longest: int) -> None:
+        """What was read after the first `longest` tokens was not said after all; for rows of the same length."""
+        self.longest = min(self.longest, longest)
+        self.lengths = self.lengths.clamp(max=longest)
+
+    def _pass(
+        self, model: Transformer, tokens: Int[Tensor, "batch tokens"], ends: Int[Tensor, "batch"] | None
+    ) -> Float[Tensor, "batch tokens width"]:
+        """What the blocks make of the new tokens, which are then part of what was read."""
         new, window = tokens.shape[1], getattr(model.config, "window", None) or model.config.context
         positions = self.lengths[:, None] + torch.arange(new, device=tokens.device)  # (batch, tokens)
         start = self.longest if self.even else None
@@ -170,8 +221,7 @@ class Cache:
             x = cached_block(block, x, *seen, positions, allowed, start, **where)
         self.lengths = self.lengths + (new if ends is None else ends)
         self.even = self.even and ends is None
-        last = x[:, -1:] if ends is None else x[torch.arange(len(x), device=x.device), ends - 1][:, None]
-        return model.to_logits(last)[:, 0]
+        return x
 
 
 def cached_block(

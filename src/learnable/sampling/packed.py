@@ -3,6 +3,14 @@
 With one row there is nothing to compute with a weight but one product, so a layer takes as long as its weights take to come
 from memory, and `F.linear` brings a row-by-row matrix at half the speed that the memory has. oneDNN reads a matrix that was laid
 out in its own blocks two to four times as fast. The packed copy is made once for a model; the model itself is not touched.
+
+With `int8` the copy has weights of one byte, so there is a quarter as much to bring: each output's weights are divided by
+their largest, over 127, and rounded. That changes the numbers, a little, and so it is never done unasked. Which kernel computes
+with them is the machine's matter: where the processor has bfloat16, activations stay bfloat16; where it has products of bytes
+(AVX512-VNNI), activations too are rounded to bytes, row by row; elsewhere the bytes become numbers again, which saves nothing.
+
+Paper    Dettmers et al. 2022, section 2.1 (absmax, row by row) - https://arxiv.org/abs/2208.07339
+Differs  no outliers are kept apart
 """
 
 import contextlib
@@ -12,13 +20,36 @@ from functools import partial
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from learnable.errors import CallError
+
 FEW = 8  # rows; with more of them there is enough to compute
 WORTH = 1 << 20  # weights; a smaller model stays in the processor's cache, however it is laid out
+MANY = 16  # new tokens, for which packing the weights is worth its time
 
-_kept: "weakref.WeakKeyDictionary[nn.Module, tuple[tuple[int, ...], Any]]" = weakref.WeakKeyDictionary()
+Linear = Callable[[Tensor], Tensor]
+_kept: "weakref.WeakKeyDictionary[nn.Module, dict[bool, tuple[tuple[int, ...], Any]]]" = weakref.WeakKeyDictionary()
+
+
+def fastest(model: Any, count: int, *, int8: bool = False) -> Callable[[], contextlib.AbstractContextManager[None]]:
+    """What to put around each pass while `count` tokens are written; nothing where nothing is gained.
+
+    Args:
+        int8: weights of one byte, whatever the count.
+
+    Raises:
+        CallError: int8 for a model that is not on a CPU, in float32 or bfloat16.
+    """
+    if int8:
+        weights = {(weight.device.type, weight.dtype) for weight in model.parameters()}
+        if not weights <= {("cpu", torch.float32), ("cpu", torch.bfloat16)}:
+            raise CallError("expected a model on a CPU, in float32 or bfloat16, for weights of one byte, came "
+                            + ", ".join(f"{device} {dtype}" for device, dtype in sorted(weights, key=str)))  # fmt: skip
+        return Packed.of(model, int8=True).active
+    return Packed.of(model).active if count >= MANY and can_pack(model) else contextlib.nullcontext
 
 
 def can_pack(model: nn.Module) -> bool:
@@ -36,21 +67,22 @@ def can_pack(model: nn.Module) -> bool:
 class Packed:
     """A model's linear layers and its head, packed. Entered around a pass, they take the place of the plain ones."""
 
-    def __init__(self, model: Any):
+    def __init__(self, model: Any, pack: Callable[[Tensor, Tensor | None], Linear]):
         layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
-        self.swaps: list[tuple[Any, str, Callable[[Tensor], Tensor]]] = [
-            (layer, "forward", packed_linear(layer.weight, layer.bias)) for layer in layers
+        self.swaps: list[tuple[Any, str, Linear]] = [
+            (layer, "forward", pack(layer.weight, layer.bias)) for layer in layers
         ]
         if getattr(model, "unembed", None) is None:  # the head is the token embedding, no layer of its own
-            self.swaps.append((model, "head", packed_linear(model.token.weight, None)))
+            self.swaps.append((model, "head", pack(model.token.weight, None)))
 
     @classmethod
-    def of(cls, model: Any) -> "Packed":
+    def of(cls, model: Any, *, int8: bool = False) -> "Packed":
         """Packed now, or before and not changed since."""
         state = tuple(number for weight in model.parameters() for number in (weight.data_ptr(), weight._version))
-        if model not in _kept or _kept[model][0] != state:
-            _kept[model] = (state, cls(model))
-        return _kept[model][1]
+        kept = _kept.setdefault(model, {})
+        if int8 not in kept or kept[int8][0] != state:
+            kept[int8] = (state, cls(model, byte_linear() if int8 else packed_linear))
+        return kept[int8][1]
 
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
@@ -64,7 +96,7 @@ class Packed:
                 owner.__dict__.pop(name, None)
 
 
-def packed_linear(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
+def packed_linear(weight: Tensor, bias: Tensor | None) -> Linear:
     """`F.linear` with this weight, for few rows from a packed copy."""
     with torch.no_grad():
         packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), 1)
@@ -75,3 +107,61 @@ def _linear(weight: Tensor, packed: Tensor, bias: Tensor | None, x: Tensor) -> T
     if x.numel() > FEW * x.shape[-1]:
         return F.linear(x, weight, bias)
     return torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")
+
+
+def to_bytes(weight: Float[Tensor, "out in"]) -> tuple[Int8[Tensor, "out in"], Float[Tensor, "out"]]:
+    """Whole numbers from -127 to 127, and what each row of them has to be multiplied by.
+
+    >>> to_bytes(torch.tensor([[0.5, -1.0], [0.0, 0.0]]))[0].tolist()
+    [[64, -127], [0, 0]]
+    """
+    weight = weight.detach().float()
+    scale = weight.abs().amax(dim=1).clamp(min=1e-30) / 127
+    return (weight / scale[:, None]).round().to(torch.int8), scale
+
+
+def byte_linear() -> Callable[[Tensor, Tensor | None], Linear]:
+    """The way of computing with bytes that this machine is best at."""
+    if torch.cpu._is_avx512_bf16_supported() and hasattr(torch, "_weight_int8pack_mm"):
+        return bytes_times_bfloat16
+    if torch.cpu._is_vnni_supported() and hasattr(torch.ops.onednn, "qlinear_pointwise"):
+        return bytes_times_bytes
+    return bytes_as_numbers
+
+
+def bytes_as_numbers(weight: Tensor, bias: Tensor | None) -> Linear:
+    """The rounded weights as ordinary numbers: what the others compute, the slow way."""
+    whole, scale = to_bytes(weight)
+    return lambda x: F.linear(x, (whole * scale[:, None]).to(x.dtype), bias)
+
+
+def bytes_times_bfloat16(weight: Tensor, bias: Tensor | None) -> Linear:
+    """Activations in bfloat16."""
+    whole, scale = to_bytes(weight)
+    scale = scale.bfloat16()
+
+    def linear(x: Tensor) -> Tensor:
+        y = torch._weight_int8pack_mm(x.flatten(0, -2).bfloat16(), whole, scale).to(x.dtype)
+        return (y if bias is None else y + bias).unflatten(0, x.shape[:-1])
+
+    return linear
+
+
+def bytes_times_bytes(weight: Tensor, bias: Tensor | None) -> Linear:
+    """Activations rounded to bytes as well, each row by its own largest; sums of products are whole numbers, and exact."""
+    whole, scale = to_bytes(weight)
+    packed = torch.ops.onednn.qlinear_prepack(whole, None)
+    zeros = torch.zeros(len(whole), dtype=torch.int64)
+
+    def linear(x: Tensor) -> Tensor:
+        rows = x.flatten(0, -2).float()
+        largest = rows.abs().amax(dim=1, keepdim=True).clamp(min=1e-30)
+        # The kernel wants bytes from 0 to 255, with 128 for zero.
+        numbers = (rows * (127 / largest)).round_().add_(128).to(torch.uint8)
+        y = torch.ops.onednn.qlinear_pointwise(
+            numbers, 1.0, 128, packed, scale, zeros, None, 1.0, 0, torch.float32, "none", [], ""
+        )
+        y = y * (largest / 127)
+        return (y if bias is None else y + bias).to(x.dtype).unflatten(0, x.shape[:-1])
+
+    return linear

@@ -4,7 +4,7 @@ This is the obvious way, in which the whole text is read again for every new tok
 work once.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -12,13 +12,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from learnable.data.examples import Info
-from learnable.data.tokens import opening, to_text, to_tokens
-from learnable.errors import CallError, WorldError
+from learnable.data.tokens import opening, to_pieces, to_text, to_tokens
+from learnable.errors import CallError
+from learnable.sampling import choosing
+from learnable.sampling.choosing import Choose, Unrepeating, diverged, draw, filters
 
 # Anything that turns tokens (batch, tokens) into logits (batch, tokens, vocab) and has `config.context`, the most tokens that
 # it can read; of a longer text it reads the end.
 LanguageModel = Any
-Choose = Callable[[Tensor], Tensor]  # logits (batch, vocab) -> tokens (batch, 1)
 
 
 def generate(
@@ -61,43 +62,41 @@ def stream(
 
 
 def greedy(logits: Float[Tensor, "batch vocab"]) -> Int[Tensor, "batch 1"]:
-    """The most expected token, always: good for facts, dull for stories."""
-    return logits.argmax(dim=-1, keepdim=True)
+    """The most expected token, always: good for facts, dull for stories.
+
+    Raises:
+        WorldError: there is none: NaN, or infinity.
+    """
+    best, tokens = logits.max(dim=-1, keepdim=True)
+    if not best.isfinite().all():
+        raise diverged()
+    return tokens
 
 
-def sample(temperature: float = 1.0, top_k: int | None = None, generator: torch.Generator | None = None) -> Choose:
-    """A way to choose: draw each token as often as the model expects it.
+def sample(
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    generator: torch.Generator | None = None,
+    *,
+    top_p: float | None = None,
+    min_p: float | None = None,
+) -> Choose:
+    """A way to choose: draw each token as often as the model expects it, after the filters of `sampling.choosing`.
 
     Args:
         temperature: the logits are divided by it; below 1 the expected is preferred, above 1 the unexpected gets a chance.
-        top_k: only the `top_k` most expected tokens are drawn from (Fan et al. 2018, section 5.1), as the many that are
-            nearly impossible are together probable, and one of them can derail a text.
+        top_k: only so many tokens are drawn from, the most expected.
         generator: where the random numbers come from; the same one gives the same text.
+        top_p: only from the most expected tokens that are together so probable.
+        min_p: only from those that are at least so many times as probable as the most expected.
 
     Raises:
-        CallError: a temperature that is not above 0, a `top_k` below 1.
+        CallError: a temperature that is not above 0, a `top_k` below 1, a share out of range.
         WorldError: when choosing: logits of which no probabilities can be made (NaN, infinity, nothing but its negative).
     """
-    if not 0 < temperature < float("inf"):
-        raise CallError(f"expected a temperature above 0, came {temperature}; for always the most expected, use greedy")
-    if top_k is not None and top_k < 1:
-        raise CallError(f"expected a top_k of at least 1, came {top_k}; leave it out to draw from all tokens")
-
-    def choose(logits: Float[Tensor, "batch vocab"]) -> Int[Tensor, "batch 1"]:
-        scores = logits.double() / temperature
-        if top_k is not None and top_k < scores.shape[-1]:
-            last = scores.topk(top_k, dim=-1).values[:, -1:]
-            scores = scores.masked_fill(scores < last, -torch.inf)
-        # The probabilities laid end to end are a line of length 1: a point of it, drawn evenly, lies in one of them.
-        ends = scores.softmax(dim=-1).cumsum(dim=-1)
-        if not (ends[:, -1] > 0).all():  # NaN is not: every point would lie behind the line, where there is no token
-            raise WorldError("the model's answer is no number: its training has diverged; train it again at a lower "
-                             "learning rate, or go back to an earlier checkpoint")  # fmt: skip
-        device = generator.device if generator is not None else logits.device
-        point = torch.rand(len(logits), 1, dtype=torch.float64, generator=generator, device=device).to(logits.device)
-        return torch.searchsorted(ends, point * ends[:, -1:], right=True)
-
-    return choose
+    if not temperature > 0:
+        choosing.temperature(temperature)  # which refuses it
+    return draw(*filters(temperature, top_k, top_p, min_p), generator=generator)
 
 
 def write_text(
@@ -109,20 +108,79 @@ def write_text(
     seed: int = 0,
     temperature: float = 0.8,
     top_k: int | None = None,
+    top_p: float | None = None,
+    min_p: float | None = None,
+    repetition_penalty: float | None = None,
+    beams: int | None = None,
+    int8: bool = False,
 ) -> dict[str, Any]:
     """`prompt`, continued by `count` tokens: what `learnable generate` calls for a model of characters or byte pairs.
 
-    A temperature of 0 always takes the most expected token. An empty prompt begins a line.
+    A temperature of 0 always takes the most expected token. An empty prompt begins a line. `beams` look for the likeliest
+    text, and throw no dice.
 
     Raises:
-        CallError: a character of the prompt that the model has never seen, a count, temperature or top_k out of range.
+        CallError: a character of the prompt that the model has never seen, a number out of range, wishes that contradict.
+    """
+    from learnable.sampling.beam import generate_beam
+
+    if beams is None:
+        written = stream_text(
+            model, info, prompt, count=count, seed=seed, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
+            repetition_penalty=repetition_penalty, int8=int8,
+        )  # fmt: skip
+        return {"text": prompt + "".join(written)}
+    dice = {
+        "top-k": top_k,
+        "top-p": top_p,
+        "min-p": min_p,
+        "repetition-penalty": repetition_penalty,
+        "int8": int8 or None,
+    }
+    for name, value in dice.items():
+        if value is not None:
+            raise CallError(f"beams look for the likeliest text, and --{name} is for one that is written token by token; "
+                            "leave one of them away")  # fmt: skip
+    start = _beginning(model, info, prompt)
+    text = generate_beam(model, [start], count, size=beams)[0]
+    return {"text": prompt + to_text(text[len(start) :], info)}
+
+
+def stream_text(
+    model: LanguageModel,
+    info: Info,
+    prompt: str,
+    *,
+    count: int = 300,
+    seed: int = 0,
+    temperature: float = 0.8,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    min_p: float | None = None,
+    repetition_penalty: float | None = None,
+    int8: bool = False,
+) -> Iterator[str]:
+    """What `write_text` writes after the prompt, piece by piece as it is chosen; what is wrong is said before the first.
+
+    Raises:
+        CallError: what `write_text` refuses.
     """
     from learnable.sampling.cache import stream_cached
 
     if count < 0:
         raise CallError(f"expected a count of at least 0 tokens, came {count}")
-    choose = greedy if temperature == 0 else sample(temperature, top_k, torch.Generator().manual_seed(seed))
-    device = next(model.parameters()).device
-    start = to_tokens(prompt or opening(info), info).long().to(device)
-    new = [int(token) for token in stream_cached(model, [start], count, choose)]
-    return {"text": prompt + to_text(new, info)}
+    for name, value in {"top-k": top_k, "top-p": top_p, "min-p": min_p}.items():
+        if temperature == 0 and value is not None:
+            raise CallError(f"a temperature of 0 always takes the likeliest, and --{name} leaves several to draw from; leave "
+                            "one of them away")  # fmt: skip
+    dice = torch.Generator().manual_seed(seed)
+    choose = greedy if temperature == 0 else sample(temperature, top_k, dice, top_p=top_p, min_p=min_p)
+    start = _beginning(model, info, prompt)
+    if repetition_penalty is not None:
+        choose = Unrepeating(choose, repetition_penalty, [start])
+    tokens = stream_cached(model, [start], count, choose, int8=int8)
+    return to_pieces((int(token) for token in tokens), info)
+
+
+def _beginning(model: LanguageModel, info: Info, prompt: str) -> Int[Tensor, "tokens"]:
+    return to_tokens(prompt or opening(info), info).long().to(next(model.parameters()).device)

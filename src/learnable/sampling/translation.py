@@ -10,7 +10,7 @@ Differs  no coverage penalty
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -21,18 +21,11 @@ from learnable.data.examples import Info
 from learnable.data.translation import decode, encode
 from learnable.errors import CallError
 from learnable.nn.attention import attend
+from learnable.sampling.beam import Reader, beam_search, gnmt
 
 # A model with `encode(source)`, giving a memory and where it may be looked at, `decode(target, memory, allowed)`, giving
 # logits (batch, target, vocab), and `config` with `start`, `end`, `padding` and `context`. Sampling imports no models.
 Translator = Any
-
-
-class Reader(Protocol):
-    """What writes: scores of the next word after some beginnings; which beginnings go on is told by `keep`."""
-
-    def next(self, target: Int[Tensor, "rows written"]) -> Float[Tensor, "rows vocab"]: ...
-
-    def keep(self, rows: Int[Tensor, "kept"]) -> None: ...
 
 
 class Rereading:
@@ -115,17 +108,6 @@ def greedy(
     return [_until(row[1:], model.config.end) for row in target]
 
 
-def gnmt(alpha: float = 0.6) -> Callable[[int], float]:
-    """Wu et al.'s length penalty: the log probability of a translation of n words is divided by ((5 + n) / 6)^alpha.
-
-    Each word makes a text less probable; undivided, the shortest would win.
-
-    >>> round(gnmt(0.6)(7), 3)
-    1.516
-    """
-    return lambda words: float(((5 + words) / 6) ** alpha)
-
-
 @torch.inference_mode()
 def beam(
     model: Translator,
@@ -138,9 +120,7 @@ def beam(
 ) -> list[Tensor]:
     """The likeliest translation that a beam of `size` beginnings finds, for each row; up to its end.
 
-    A beginning that ends is put aside with its score divided by the penalty. A row is done when `size` have ended and no
-    beginning can still get better than the best of them, or when `count` words are written; those cut short compete too if
-    nothing has ended.
+    Those that `count` cuts short compete only if nothing has ended.
 
     Args:
         penalty: number of words (the end is one) -> what the log probability is divided by; None: `gnmt()`.
@@ -149,48 +129,10 @@ def beam(
         CallError: a count or size below 1, or a count above what the model's context holds.
     """
     _check(model, count)
-    if size < 1:
-        raise CallError(f"expected a beam of at least 1 beginning, came {size}; 1 is greedy")
-    penalty = penalty or gnmt()
-    rows, device = len(source), source.device
-    reading = reader(model, source)
-    reading.keep(torch.arange(rows, device=device).repeat_interleave(size))
-    target = source.new_full((rows * size, 1), model.config.start)
-    scores = torch.full((rows, size), -torch.inf, dtype=torch.float64, device=device)
-    scores[:, 0] = 0.0  # all beginnings are the same at first: one of them is enough
-    found: list[list[tuple[float, Tensor]]] = [[] for _ in range(rows)]
-    done = [False] * rows
-    for words in range(1, count + 1):
-        logs = reading.next(target).double().log_softmax(dim=-1)
-        vocab = logs.shape[-1]
-        total = (scores[:, :, None] + logs.reshape(rows, size, vocab)).flatten(1)
-        best = total.topk(min(2 * size, total.shape[1]), dim=1)  # twice as many: half of them at most may end
-        parents, tokens = best.indices // vocab, best.indices % vocab
-        kept = torch.zeros(rows, size, dtype=torch.int64, device=device)  # places among the candidates
-        for row in range(rows):
-            ends = (tokens[row] == model.config.end).tolist()
-            for place, end in enumerate(ends[:size]):
-                if end and not done[row] and best.values[row, place] > -torch.inf:
-                    text = target[row * size + parents[row, place], 1:]
-                    text = torch.cat([text, text.new_tensor([model.config.end])])
-                    found[row].append((float(best.values[row, place]) / penalty(words), text))
-            going = [place for place, end in enumerate(ends) if not end][:size]
-            kept[row, : len(going)] = torch.tensor(going, device=device)
-            scores[row] = -torch.inf
-            scores[row, : len(going)] = best.values[row, going]
-            if len(found[row]) >= size:  # the most that a beginning can still reach: no further loss, longest text
-                reach = float(scores[row].max()) / penalty(count)
-                done[row] = max(score for score, _ in found[row]) >= reach
-        rest = (torch.arange(rows, device=device)[:, None] * size + parents.gather(1, kept)).flatten()
-        target = torch.cat([target[rest], tokens.gather(1, kept).reshape(-1, 1).to(target.dtype)], dim=1)
-        if all(done):
-            break
-        reading.keep(rest)
-    return [_best(found[row], target[row * size, 1:]) for row in range(rows)]
-
-
-def _best(found: Sequence[tuple[float, Tensor]], unfinished: Tensor) -> Tensor:
-    return max(found, key=lambda pair: pair[0])[1] if found else unfinished
+    beginnings = source.new_full((len(source), 1), model.config.start)
+    return beam_search(
+        reader(model, source), beginnings, count, size, penalty or gnmt(), end=model.config.end, unfinished=False
+    )
 
 
 def _check(model: Translator, count: int) -> None:

@@ -1,11 +1,13 @@
 """A trained model behind plain HTTP: `learnable serve RUN`.
 
-    GET  /           what this is, with an example for each route; to a browser, a page to drop a picture on
+    GET  /           what this is, with an example for each route; to a browser, a page to drop a picture on or to write with
     GET  /health     alive, and with which model; also while the model is thinking
     POST /predict    a picture as it is, or JSON {"image": base64} or {"text": ...}
-    POST /generate   JSON {"prompt", "count", "seed", "temperature"}
+    POST /generate   JSON {"prompt", "count", "seed", "temperature"}; a model of text also takes "top_k", "top_p", "min_p"
+                     and "repetition_penalty"
+    POST /stream     the same; the text without its prompt, as it is written: server-sent events
 
-Every answer is JSON, and every refusal {"error": what was expected, what came}. `Guard` stands around all routes and
+Every answer but a stream is JSON, and every refusal {"error": what was expected, what came}. `Guard` stands around all routes and
 reads a request's body for them, so no route sees one that is too long or never ends; `Desk` lets one request at a time
 to the model, in a thread of its own, so that the server answers others meanwhile.
 """
@@ -14,19 +16,20 @@ import asyncio
 import base64
 import binascii
 import contextlib
+import json
 import logging
 import queue
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -36,7 +39,7 @@ from learnable.errors import CallError, LearnableError
 from learnable.files import finite
 from learnable.runs.run import Run
 from learnable.serve.door import LOCAL, listen
-from learnable.serve.page import picture_page
+from learnable.serve.page import picture_page, text_page
 
 BODY = 10_000_000  # bytes that a request may have
 SECONDS = 30.0  # that it may take to arrive
@@ -67,6 +70,14 @@ class Wish(Question):
     count: int = Field(200, ge=1, le=2000)
     seed: int = Field(0, ge=0, lt=2**63)
     temperature: float = Field(1.0, ge=0, le=10, allow_inf_nan=False)
+    top_k: int | None = Field(None, ge=1)
+    top_p: float | None = Field(None, gt=0, le=1)
+    min_p: float | None = Field(None, gt=0, le=1)
+    repetition_penalty: float | None = Field(None, gt=0, le=10)
+
+    def asked(self) -> dict[str, Any]:
+        """Without what was not wished for: not every model takes all of it."""
+        return {name: value for name, value in self.model_dump().items() if value is not None or name == "prompt"}
 
 
 def create_app(
@@ -99,8 +110,11 @@ def create_app(
         here = str(request.base_url).rstrip("/")
         routes = {"GET /health": f"curl {here}/health"} | examples(run, here)
         about = f"{run.recipe_name}, trained on {run.info.data}, served by learnable {learnable.__version__}"
-        if pictures and run.can_predict and "text/html" in request.headers.get("accept", ""):
-            page, headers = picture_page(run.name, about, routes["POST /predict"])
+        if "text/html" in request.headers.get("accept", "") and ((pictures and run.can_predict) or run.can_stream):
+            if run.can_stream:
+                page, headers = text_page(run.name, about, routes["POST /stream"])
+            else:
+                page, headers = picture_page(run.name, about, routes["POST /predict"])
             return HTMLResponse(page, headers=headers | {"Vary": "Accept"})
         return JSONResponse({"about": about, "run": run.name, "routes": routes})
 
@@ -131,12 +145,42 @@ def create_app(
     async def generate(request: Request) -> JSONResponse:
         if not run.can_generate:
             raise HTTPException(404, f"{run.recipe_name} makes nothing; it answers: POST /predict")
-        if media_type(request) != "application/json":
-            raise HTTPException(415, f"expected application/json, came {media_type(request)[:80] or 'no Content-Type'}")
-        wish = parsed(Wish, await request.body())
-        return JSONResponse(await desk.ask(lambda: run.generate(**wish.model_dump())))
+        wish = await wished(request)
+        return JSONResponse(await desk.ask(lambda: run.generate(**wish)))
+
+    @app.post("/stream")
+    async def stream(request: Request) -> StreamingResponse:
+        if not run.can_stream:
+            raise HTTPException(404, f"{run.recipe_name} writes no text piece by piece; GET / says what can be asked")
+        wish = await wished(request)
+        pieces = desk.pieces(lambda: run.stream(**wish))
+        first = await anext(pieces, None)  # so that a refusal comes as one, before anything is sent
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nobody on the way is to collect it
+        return StreamingResponse(events(first, pieces), media_type="text/event-stream", headers=headers)
 
     return app
+
+
+async def events(first: str | None, pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+    """`data: {"text": ...}` for each piece, `event: end` behind the last one; or `event: error` where it broke off.
+
+    JSON is plain ASCII here: half a character is never on its way, whatever the pieces are.
+    """
+    try:
+        if first is not None:
+            yield f"data: {json.dumps({'text': first})}\n\n"
+        async for piece in pieces:
+            yield f"data: {json.dumps({'text': piece})}\n\n"
+        yield "event: end\ndata: {}\n\n"
+    except HTTPException as error:
+        yield f"event: error\ndata: {json.dumps({'error': error.detail})}\n\n"
+
+
+async def wished(request: Request) -> dict[str, Any]:
+    """What is to be made, from the request's body."""
+    if media_type(request) != "application/json":
+        raise HTTPException(415, f"expected application/json, came {media_type(request)[:80] or 'no Content-Type'}")
+    return parsed(Wish, await request.body()).asked()
 
 
 def examples(run: Run, here: str) -> dict[str, str]:
@@ -148,6 +192,8 @@ def examples(run: Run, here: str) -> dict[str, str]:
         found["POST /predict"] = picture if run.info.image is not None else as_json % ("predict", '{"text": "..."}')
     if run.can_generate:
         found["POST /generate"] = as_json % ("generate", '{"count": 100, "seed": 0, "temperature": 0.8}')
+    if run.can_stream:
+        found["POST /stream"] = f"""curl -N {here}/stream --json '{{"count": 100, "seed": 0, "temperature": 0.8}}'"""
     return found
 
 
@@ -227,6 +273,33 @@ class Desk:
             raise HTTPException(400, str(error)) from error
         finally:
             self.waiting -= 1
+
+    async def pieces(self, write: Callable[[], Iterator[str]]) -> AsyncIterator[str]:
+        """Stand in line, and give what is written as it comes. When nobody takes it any more, the writing ends too."""
+        loop = asyncio.get_running_loop()
+        arrived: asyncio.Queue[str | None] = asyncio.Queue()
+        gone = threading.Event()
+
+        def work() -> dict[str, Any]:
+            if not gone.is_set():
+                for piece in write():
+                    if gone.is_set():
+                        break
+                    loop.call_soon_threadsafe(arrived.put_nowait, piece)
+            return {}
+
+        def ended(task: asyncio.Task[Any]) -> None:
+            task.cancelled() or task.exception()  # has been seen, even if nobody asks
+            arrived.put_nowait(None)
+
+        done = asyncio.ensure_future(self.ask(work))
+        done.add_done_callback(ended)
+        try:
+            while (piece := await arrived.get()) is not None:
+                yield piece
+            await done
+        finally:
+            gone.set()
 
     def _work(self) -> None:
         while True:
@@ -367,5 +440,7 @@ def serve(run: Run, host: str = "127.0.0.1", port: int = 8000) -> None:
             print(f"try: {example}", flush=True)
         if run.can_predict and run.info.image is not None:
             print(f"or open http://{shown}:{number} in a browser and drop a picture on it", flush=True)
+        elif run.can_stream:
+            print(f"or open http://{shown}:{number} in a browser and write with it", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(settings).run(sockets=[door])

@@ -1,4 +1,7 @@
-"""The page of a served model of pictures: drop one, and see what the model says. One file, and no request to anywhere else."""
+"""The pages of a served model: drop a picture and see what it says, or begin a text and see it go on.
+
+Each is one file, and makes no request to anywhere else.
+"""
 
 import re
 import secrets
@@ -13,9 +16,18 @@ def picture_page(title: str, about: str, example: str) -> tuple[str, dict[str, s
     >>> "<h1>&lt;lenet&gt;</h1>" in page, headers["Content-Security-Policy"][:19]
     (True, "default-src 'none';")
     """
+    return _page("page.html", title, about, example)
+
+
+def text_page(title: str, about: str, example: str) -> tuple[str, dict[str, str]]:
+    """The same for a model that writes."""
+    return _page("writing.html", title, about, example)
+
+
+def _page(file: str, title: str, about: str, example: str) -> tuple[str, dict[str, str]]:
     nonce = secrets.token_urlsafe(16)
     words = {"title": title, "about": about, "example": example, "nonce": nonce}
-    form = files("learnable.serve").joinpath("page.html").read_text(encoding="utf-8")
+    form = files("learnable.serve").joinpath(file).read_text(encoding="utf-8")
     page = re.sub(r"@(title|about|example|nonce)@", lambda found: escape(words[found[1]]), form)
     policy = (
         f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src blob: data:; "

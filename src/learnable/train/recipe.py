@@ -1,7 +1,7 @@
 """A recipe says how something is trained and what comes out: plain data, frozen, varied with `dataclasses.replace`."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,7 @@ class Recipe:
     generate: Callable[..., dict[str, Any]] | None = (
         None  # (model, info, prompt, count, seed, temperature) -> {"text"} ...
     )
+    stream: Callable[..., Iterator[str]] | None = None  # as `generate`: the text without its prompt, piece by piece
     takes: str = "a picture"  # what `predict` wants, for people
     example: Callable[[Info], tuple[Tensor, ...]] | None = None  # inputs of the model's `forward`, for export
     inputs: tuple[str, ...] = ("image",)  # what they are called outside
@@ -126,6 +127,7 @@ class Program:
     outputs: tuple[str, ...] = ("logits",)
     free: tuple[str, ...] = ("batch",)
     generate: Callable[..., dict[str, Any]] | None = None
+    stream: Callable[..., Iterator[str]] | None = None
 
     @property
     def settings(self) -> dict[str, Setting]:

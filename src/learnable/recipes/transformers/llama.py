@@ -19,7 +19,7 @@ from learnable.models.language.llama import Llama, LlamaConfig
 from learnable.objectives.next_token import next_token
 from learnable.optim.factories import adamw
 from learnable.optim.schedules import warmup_cosine
-from learnable.sampling.text import write_text
+from learnable.sampling.text import stream_text, write_text
 from learnable.train.recipe import Expected, Player, Recipe
 
 
@@ -50,6 +50,7 @@ RECIPE = Recipe(
     evaluate=language_metrics,
     expected=Expected("bits_per_character", at_most=2.5, minutes=2.5),
     generate=write_text,
+    stream=stream_text,
     example=example,
     inputs=("tokens",),
     free=("batch", "tokens"),

@@ -24,7 +24,7 @@ from learnable.models.language.modern_gpt import ModernGPT, ModernGPTConfig
 from learnable.objectives.next_token import next_token
 from learnable.optim.factories import muon
 from learnable.optim.schedules import hold_then_fall
-from learnable.sampling.text import write_text
+from learnable.sampling.text import stream_text, write_text
 from learnable.train.recipe import Expected, Player, Recipe
 
 
@@ -61,6 +61,7 @@ RECIPE = Recipe(
     evaluate=language_metrics,
     expected=Expected("bits_per_character", at_most=2.9, minutes=0.5),
     generate=write_text,
+    stream=stream_text,
     example=example,
     inputs=("tokens",),
     free=("batch", "tokens"),
