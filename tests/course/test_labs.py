@@ -279,3 +279,30 @@ def check(lab: Lab, state: object, values: dict[str, object]) -> list[str]:
 def test_a_lab_can_be_recorded(stem: str, name: str):
     recorded = labs.recording(labs.find(stem, name))
     assert recorded["moments"] and recorded["views"]
+
+
+def test_the_lab_of_gpt_reads_byte_pairs_by_the_tokenizer_that_lies_beside(tmp_path):
+    from learnable.course.lessons.transformers.gpt import lab
+    from learnable.data.tokenizers import formats
+    from learnable.data.tokenizers.learning import learn_bpe
+    from learnable.models.language.gpt import GPT, GPTConfig
+
+    text = "Der Koch und die Köchin. " * 9
+    cutter = learn_bpe(text, 280, special=["<|endoftext|>"])
+    GPT(GPTConfig(1, 16, 2, vocab=len(cutter), context=8)).save_pretrained(tmp_path)
+    own = lab.of_characters(GPT(GPTConfig(1, 16, 2, vocab=3, context=8)), "abc", "ours")
+    formats.save_byte_pairs(cutter, tmp_path)
+    for _ in range(2):  # first GPT-2's two files, then a tokenizer.json
+        reader = lab.from_folder(str(tmp_path), own)
+        assert reader.unit == "token" and reader.start == cutter.numbers["<|endoftext|>"]
+        assert reader.encode(text) == cutter.encode(text) and len(lab.marked(reader, text).tokens) == len(
+            cutter.encode(text)
+        )
+        assert "".join(map(reader.piece, reader.encode("Der Koch"))) == "Der Koch" and reader.piece(999) == "#999"
+        assert reader.piece(reader.encode("\ud800")[0]) == "?"  # half a character, as a browser may send it
+        for name in ("vocab.json", "merges.txt"):
+            (tmp_path / name).unlink(missing_ok=True)
+        formats.save(cutter, tmp_path)
+    formats.save(learn_bpe(text * 9 + "Zwiebeln schneiden " * 9, 300), tmp_path)
+    with pytest.raises(WorldError, match="289 tokens and the model 275; they do not belong together"):
+        lab.from_folder(str(tmp_path), own)
