@@ -11,7 +11,7 @@ STATIC := src/learnable/web/static/.built
 FRONTEND := $(wildcard frontend/*.json) frontend/build.mjs $(shell find frontend/src -type f 2>/dev/null)
 
 .DEFAULT_GOAL := start
-.PHONY: start setup setup-dev frontend test check bench format help clean
+.PHONY: start setup setup-dev frontend test check bench docs format help clean
 
 start: setup ## Set up and open the course in the browser
 	@$(BIN)/python -m learnable open
@@ -51,6 +51,10 @@ check: setup-dev frontend ## Everything that looks at the code: ruff, mypy, impo
 
 bench: setup-dev ## Measure speed against the standard implementations, as ratios
 	$(BIN)/python -m benchmarks $(BENCH)
+
+docs: setup-dev ## Write docs/models and docs/reference anew, from the code
+	$(BIN)/python -m learnable.runs.model_pages docs/models
+	$(BIN)/python -m benchmarks.reference docs/reference
 
 format: setup-dev ## Put the code into the house's form
 	$(BIN)/ruff format src tests benchmarks

@@ -17,7 +17,7 @@ COMMANDS = sorted(command.name or command.callback.__name__ for command in app.r
 
 def test_the_commands_are_those_that_the_documents_name():
     words = """
-        open train runs evaluate predict generate verify export serve doctor list copy topic path new
+        open train runs evaluate predict generate verify export serve doctor list model copy topic path new
         exercise check hint solution review today progress search figures notebook site
     """
     assert sorted(words.split()) == COMMANDS

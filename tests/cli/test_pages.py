@@ -57,6 +57,22 @@ def test_a_pattern_that_fits_nothing(learnable, words, says):
     assert said.code == 2 and says in said.error
 
 
+def test_a_model_has_a_page(learnable):
+    told = learnable("model", "resnet50", "--json").json[0]
+    assert told["stem"] == "resnet" and told["parity"]["against"]
+    said = learnable("model", "resnet50")
+    assert said.code == 0 and "25,557,032" in said.out and "BSD-3-Clause" in said.out and "gradients" in said.out
+    said = learnable("model", "resnet5O")
+    assert said.code == 2 and "did you mean 'resnet50'" in said.error
+
+
+def test_a_copy_is_said(learnable, tmp_path):
+    told = learnable("copy", "gan", tmp_path / "a", "--json").json[0]
+    assert told["package"] == "gan" and told["needs"] == ["torch"] and (tmp_path / "a" / "gan" / "gan.py").is_file()
+    assert "the package gan" in learnable("copy", "gan", tmp_path / "b").out
+    assert learnable("copy", "gan", tmp_path / "b").code == 1 and learnable("copy", "gna", tmp_path / "c").code == 2
+
+
 def test_planned_topics_are_listed_when_asked_for(learnable):
     every = learnable("list", "topics", "--all", "--json").json[0]
     standing = learnable("list", "topics", "--json").json[0]

@@ -28,6 +28,7 @@ WITHOUT_A_MODULE: dict[str, str] = {
     "web/browser/test_static.py": "the static site in a browser",
     "web/browser/test_troubles.py": "what goes wrong in a browser",
     "test_hubconf.py": "hubconf.py, which torch.hub wants at the root",
+    "test_reference.py": "docs/reference, which benchmarks/reference.py writes",
     "test_models.py": "the front door, which is the package learnable.models itself",
     "train/test_processes.py": "loop, batches and machine together: two processes end where one does",
 }

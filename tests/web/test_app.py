@@ -33,7 +33,9 @@ def of(client: TestClient, path: str, **more: Any) -> str:
     return answer.text
 
 
-@pytest.mark.parametrize("path", ["/", "/cheatsheet", "/cards", "/runs", "/paths/whole-course"])
+@pytest.mark.parametrize(
+    "path", ["/", "/cheatsheet", "/cards", "/runs", "/models", "/models/resnet", "/paths/whole-course"]
+)
 def test_the_pages_around_the_lessons(client, path):
     text = of(client, path)
     assert "<h1" in text and '<html lang="en"' in text

@@ -333,6 +333,17 @@ def list_(
     pages.list_what(what.value, all_, json, pattern)
 
 
+@app.command(epilog="Example: learnable model resnet50")
+def model(
+    name: Annotated[str, typer.Argument(help="A variant or a family: resnet50, resnet. See 'learnable list models'.")],
+    json: Json = False,
+) -> None:
+    """A model's page: variants, weights and licences, parity, known departures."""
+    from learnable.cli import pages
+
+    pages.model(name, json)
+
+
 @app.command(epilog="Example: learnable copy resnet my-resnet")
 def copy(
     name: Annotated[str, typer.Argument(help="A topic's stem, a class or a variant: resnet, ResNet, resnet50.")],

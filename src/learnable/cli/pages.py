@@ -189,6 +189,37 @@ def _datasets(_: bool) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def model(name: str, json: bool) -> None:
+    """All that is known of a family of models."""
+    from learnable.runs import model_pages
+
+    told = model_pages.page(name)
+    if json:
+        emit(told)
+        return
+    out = console()
+    out.print(told["title"], style=f"bold {ACCENT}", markup=False)
+    out.print(f"{told['papers']}\n{told['module']}" + (f"    learnable topic {told['topic']}" if told["topic"] else ""),
+              markup=False)  # fmt: skip
+    out.print("\nvariants", style="bold")
+    table(("variant", "class", "parameters"), [(v["name"], v["class"], f"{v['parameters']:,}") for v in told["variants"]],
+          numbers=("parameters",))  # fmt: skip
+    out.print("\npublished weights", style="bold")
+    rows = [(w["name"], w["licence"], w["top1"], model_pages.prepared(w["preprocessing"])) for w in told["weights"]]
+    if rows:
+        table(("weights", "licence", "top-1, %", "pictures"), rows, numbers=("top-1, %",))
+    else:
+        out.print("  none are known here")
+    out.print("\nparity", style="bold")
+    for line in model_pages.parity_lines(told["parity"]):
+        out.print(f"  {line}", markup=False)
+    out.print("\nknown departures", style="bold")
+    out.print(f"  {told['departures'] or 'none are known'}", markup=False)
+    out.print(
+        f"\nlearnable.models.create({told['variants'][0]['name']!r})    learnable copy {told['stem']} DIR", markup=False
+    )
+
+
 def copy(name: str, folder: Path, force: bool, json: bool) -> None:
     """A model as plain torch files."""
     from learnable.runs import copying

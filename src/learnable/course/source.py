@@ -1,12 +1,13 @@
 """The library's own source as text: found with `ast`, so that nothing is imported and a page cannot drift from the code."""
 
 import ast
-import importlib.util
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from learnable.errors import CallError
+
+PACKAGE = Path(__file__).resolve().parents[1]
 
 
 class Source(NamedTuple):
@@ -40,13 +41,15 @@ def module_file(module: str) -> Path:
     Raises:
         CallError: nowhere.
     """
-    try:
-        spec = importlib.util.find_spec(module) if module.split(".")[0] == "learnable" else None
-    except ModuleNotFoundError:
-        spec = None
-    if spec is None or spec.origin is None:
-        raise CallError(f"expected a module of learnable, came {module!r}")
-    return Path(spec.origin)
+    root, *rest = module.split(".")
+    if root == "learnable" and all(
+        rest
+    ):  # `importlib.util.find_spec` would import the packages above it, and torch with them
+        place = PACKAGE.joinpath(*rest)
+        for file in (place / "__init__.py", place.with_suffix(".py")):
+            if file.is_file():
+                return file
+    raise CallError(f"expected a module of learnable, came {module!r}")
 
 
 @lru_cache(maxsize=512)

@@ -4,6 +4,7 @@
     /topics/STEM         a lesson; a planned topic says so
     /paths/NAME          a way through the course, as a map
     /cheatsheet          every lesson in one minute
+    /models  /models/NAME   the published models: variants, weights, parity
     /cards  /runs        what is due; what was trained
     /search.json         what the search of the page looks through
     /labs/... /api/...   labs.py, exercises.py, memory.py, runs.py
@@ -12,6 +13,7 @@ The process never imports torch: whatever computes has a process of its own.
 """
 
 import contextlib
+import json
 import secrets
 from collections.abc import AsyncIterator
 from functools import lru_cache
@@ -35,7 +37,7 @@ from learnable import catalog
 from learnable.course import page as pages
 from learnable.course import search, today
 from learnable.course.progress import Progress
-from learnable.errors import CallError, LearnableError, WorldError
+from learnable.errors import CallError, LearnableError, WorldError, unknown
 from learnable.serve.door import listen
 from learnable.web import exercises, labs, memory, runs
 from learnable.web.guard import Guard
@@ -101,6 +103,17 @@ def add_pages(app: FastAPI) -> None:
     async def cheat_sheet() -> Response:
         return html("cheatsheet.html", title="Every lesson in one minute", where="Cheat sheet",
                     entries=await run_in_threadpool(minutes))  # fmt: skip
+
+    @app.get("/models", response_class=HTMLResponse)
+    async def all_models() -> Response:
+        return html("models.html", title="Models", where="Models", families=list(model_pages().values()))
+
+    @app.get("/models/{name}", response_class=HTMLResponse)
+    async def one_model(name: str) -> Response:
+        told = model_pages()
+        if name not in told:
+            raise unknown("model", name, told)
+        return html("model.html", title=told[name]["title"].partition(":")[0], where="Models", model=told[name])
 
     @app.get("/cards", response_class=HTMLResponse)
     async def cards() -> Response:
@@ -189,6 +202,13 @@ def minutes() -> list[dict[str, str]]:
             continue
         rows.append({"stem": stem, "title": rendered.title, "html": rendered.one_minute})
     return rows
+
+
+@lru_cache(maxsize=1)
+def model_pages() -> dict[str, dict[str, Any]]:
+    """The pages of the published models, which `runs.model_pages` has written: the tables themselves need torch."""
+    told: dict[str, dict[str, Any]] = json.loads(files("learnable").joinpath("models/pages.json").read_text("utf-8"))
+    return told
 
 
 def html(template: str, root: str = "/", static: bool = False, **context: Any) -> HTMLResponse:

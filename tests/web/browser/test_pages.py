@@ -14,7 +14,18 @@ AXE = Path(__file__).parents[3] / "frontend/node_modules/axe-core/axe.min.js"
 LONG = 240_000  # milliseconds for what computes, on a machine that others use
 LESSONS = [f"/topics/{stem}" for stem in lessons()]
 PLANNED = next(f"/topics/{row.stem}" for row in catalog.topics() if row.stem not in lessons())
-PAGES = ["/", "/paths/whole-course", "/cheatsheet", "/cards", "/runs", PLANNED, "/no/such/page", *LESSONS]
+PAGES = [
+    "/",
+    "/paths/whole-course",
+    "/cheatsheet",
+    "/cards",
+    "/runs",
+    "/models",
+    "/models/resnet",
+    PLANNED,
+    "/no/such/page",
+    *LESSONS,
+]
 LABS = [(stem, name) for stem in lessons() if stem in labs.with_labs() for name in labs.labs(stem)]
 WIDTHS = (380, 768, 1280, 1920)
 BROKEN = """axe.run(document, {resultTypes: ['violations']}).then(result => result.violations.map(rule =>
