@@ -68,7 +68,11 @@ def test_a_model_has_a_page(learnable):
 
 def test_a_copy_is_said(learnable, tmp_path):
     told = learnable("copy", "gan", tmp_path / "a", "--json").json[0]
-    assert told["package"] == "gan" and told["needs"] == ["torch"] and (tmp_path / "a" / "gan" / "gan.py").is_file()
+    assert (
+        told["package"] == "gan"
+        and {"learnable", "rich", "torch"} & set(told["needs"]) == {"torch"}
+        and (tmp_path / "a" / "gan" / "gan.py").is_file()
+    )
     assert "the package gan" in learnable("copy", "gan", tmp_path / "b").out
     assert learnable("copy", "gan", tmp_path / "b").code == 1 and learnable("copy", "gna", tmp_path / "c").code == 2
 

@@ -69,7 +69,8 @@ def test_nothing_heavy_is_imported():
 
 
 def test_nothing_is_imported_to_find_a_file():
-    code = "import sys; from learnable.course.source import find; find('learnable.models.vision.lenet:LeNet'); print('torch' in sys.modules)"
+    target = "learnable.models.vision.lenet:LeNet"
+    code = f"import sys; from learnable.course.source import find; find('{target}'); print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
     assert source.module_file("learnable.models").name == "__init__.py"
     for strange in ("learnable.no.such", "os", "learnable..files", ""):

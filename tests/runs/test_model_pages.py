@@ -26,9 +26,10 @@ def test_a_page_by_any_name():
         model_pages.page("resnet5O")
 
 
-def test_the_difference_was_measured_for_every_family_with_a_reference():
+def test_the_measured_differences_are_of_families_and_small():
+    """Where there is none yet the page says so; `python -m benchmarks.parity` measures."""
     measured = model_pages.parity()
-    assert set(model_pages.families()) - {"lenet"} <= set(measured)
+    assert {"resnet", "gpt"} <= set(measured) <= set(model_pages.families())
     for family, row in measured.items():
         assert row["float64"]["outputs"] < 1e-10 and row["float32"]["outputs"] < 1e-4, family
         assert row["comparisons"] and row["against"], family

@@ -104,27 +104,11 @@ class _Piece(NamedTuple):
 
 
 def _written(modules: list[str], package: str, name: str) -> tuple[dict[str, str], tuple[str, ...], tuple[str, ...]]:
+    """Every file by its path, which of them are tests, and what pip has to bring for the model."""
     tests = _tests(modules)
-    pieces: dict[str, _Piece] = {}
-    taken = {package}
-    waiting = list(modules)
-    for source in tests.values():
-        waiting += [module for module in _ours(ast.parse(source)) if module not in waiting]
-    while waiting:
-        module = waiting.pop(0)
-        if module in pieces:
-            continue
-        path = SOURCE.joinpath(*module.split(".")[1:]).with_suffix(".py")
-        source = path.read_text(encoding="utf-8")
-        *_, floor, stem = module.split(".")
-        new = stem if module in modules or (floor != "weights" and stem not in taken) else f"{floor}_{stem}"
-        taken.add(new)
-        pieces[module] = _Piece(module, source, new)
-        waiting += _ours(ast.parse(source))
-        if module in modules:  # what their examples use comes along
-            waiting += [
-                found for found in re.findall(r">>> from (learnable[.\w]+) import", source) if _is_module(found)
-            ]
+    pieces = _followed(modules, {})
+    used = {piece.new for piece in pieces.values()}  # by the model; the rest is there for its tests
+    pieces = _followed([module for source in tests.values() for module in _ours(ast.parse(source))], pieces)
     renamed = {module: piece.new for module, piece in pieces.items()}
     files = {
         f"{package}/{piece.new}.py": _heading(piece.module, name) + _rewritten(piece.source, renamed, "")
@@ -134,18 +118,38 @@ def _written(modules: list[str], package: str, name: str) -> tuple[dict[str, str
     for test, source in tests.items():
         files[f"tests/{test}"] = _heading(f"tests/parity/{test}", name) + _rewritten(source, renamed, package)
     own = {package, *(Path(path).stem for path in tests), "parity"}
-    needs = tuple(
-        sorted({"torch", *_foreign((source for path, source in files.items() if path.startswith(f"{package}/")), own)})
-    )
-    asked = tuple(
-        sorted(_foreign((source for path, source in files.items() if path.startswith("tests/")), own) - set(needs))
-    )
+    needs = _foreign((files[f"{package}/{new}.py"] for new in used), own) | {"torch"}
+    asked = _foreign(files.values(), own) - needs
     if tests:
         files["tests/conftest.py"] = CONFTEST + (_near("kernels.py") or "")
     main = pieces[modules[0]]
-    files["README.md"] = _readme(main.new, files[f"{package}/{main.new}.py"], package, name, needs, asked, tuple(tests))
+    files["README.md"] = _readme(
+        main.new, files[f"{package}/{main.new}.py"], package, name, sorted(needs), sorted(asked), list(tests)
+    )
     files["LICENSE"] = _licence()
-    return files, tuple(path for path in files if path.startswith("tests/test_")), needs
+    return files, tuple(path for path in files if path.startswith("tests/test_")), tuple(sorted(needs))
+
+
+def _followed(modules: list[str], pieces: dict[str, _Piece]) -> dict[str, _Piece]:
+    """These modules and all that they import of ours, beside what there is already."""
+    pieces, waiting = dict(pieces), list(modules)
+    taken = {piece.new for piece in pieces.values()}
+    first = not pieces
+    while waiting:
+        module = waiting.pop(0)
+        if module in pieces:
+            continue
+        source = SOURCE.joinpath(*module.split(".")[1:]).with_suffix(".py").read_text(encoding="utf-8")
+        asked_for = first and module in modules
+        *_, floor, stem = module.split(".")
+        new = stem if asked_for or (floor != "weights" and stem not in taken) else f"{floor}_{stem}"
+        taken.add(new)
+        pieces[module] = _Piece(module, source, new)
+        waiting += _ours(ast.parse(source))
+        if asked_for:  # what their examples use comes along
+            named = re.findall(r">>> from (learnable[.\w]+) import", source)
+            waiting += [found for found in named if _is_module(found)]
+    return pieces
 
 
 def _ours(tree: ast.AST) -> list[str]:
@@ -306,13 +310,7 @@ def _example(source: str) -> str:
 
 
 def _readme(
-    new: str,
-    source: str,
-    package: str,
-    name: str,
-    needs: tuple[str, ...],
-    asked: tuple[str, ...],
-    tests: tuple[str, ...],
+    new: str, source: str, package: str, name: str, needs: list[str], asked: list[str], tests: list[str]
 ) -> str:
     """Where it comes from, what it needs, how it is used; `source` is the model's file as it was written."""
     text = ast.get_docstring(ast.parse(source)) or ""
