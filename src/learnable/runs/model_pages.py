@@ -96,9 +96,9 @@ def _weights(row: Any) -> dict[str, Any]:
 
 
 def section(text: str, heading: str) -> str:
-    """What a module's docstring says behind a word at the margin, in one line.
+    r"""What a module's docstring says behind a word at the margin, in one line.
 
-    >>> section("A model.\\n\\nPaper    One,\\n         two\\nDiffers  nothing", "Papers?")
+    >>> section("A model.\n\nPaper    One,\n         two\nDiffers  nothing", "Papers?")
     'One, two'
     """
     found = re.search(rf"^{heading} +(.*(?:\n +.*)*)", text, re.M)
