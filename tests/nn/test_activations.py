@@ -6,8 +6,9 @@ from torch import nn
 from torch.testing import assert_close
 
 from learnable.errors import CallError
+from learnable.models.language.gpt import GPT, GPTConfig
 from learnable.models.vision.resnet import ResNet, ResNetConfig
-from learnable.nn.activations import Features, activations, parts, watch
+from learnable.nn.activations import Features, activations, logit_lens, parts, watch
 
 SMALL = ResNetConfig(depths=(1, 2), bottleneck=False, width=4)
 
@@ -59,6 +60,16 @@ def test_patterns(model: ResNet):
     assert parts(model, ["head", "stem"]) == ["stem", "head"]
     with pytest.raises(CallError, match="no part of ResNet 'stage'; did you mean 'stages'"):
         parts(model, "stage")
+
+
+def test_the_lens_ends_with_the_answer():
+    torch.manual_seed(0)
+    gpt = GPT(GPTConfig(depth=3, width=8, heads=2, vocab=11, context=4)).eval()
+    tokens = torch.tensor([[1, 2, 3]])
+    seen = logit_lens(gpt, tokens)
+    assert_close(seen[-1], gpt(tokens))
+    first = gpt.blocks[0](gpt.embed(tokens, torch.arange(3)))
+    assert_close(seen[0], gpt.head(gpt.norm(first)))
 
 
 def test_features_are_the_pyramid_and_learn(model: ResNet):

@@ -78,6 +78,23 @@ def activations(model: nn.Module, *inputs: Any, names: str | Sequence[str] = "*"
     return seen
 
 
+def logit_lens(model: Any, tokens: Tensor) -> Tensor:
+    """What a language model would say if it stopped after each of its blocks: logits, (blocks, batch, tokens, vocab).
+
+    The last norm and the head are put on the residual sum as it is there; the last row is the model's own answer.
+    nostalgebraist 2020, "interpreting GPT: the logit lens".
+
+    >>> import torch
+    >>> from learnable.models.language.gpt import GPT, GPTConfig
+    >>> logit_lens(GPT(GPTConfig(depth=3, width=8, heads=2, vocab=11, context=4)), torch.tensor([[1, 2]])).shape
+    torch.Size([3, 1, 2, 11])
+    """
+    names = [f"blocks.{number}" for number in range(len(model.blocks))]
+    seen = activations(model, tokens, names=names)
+    with torch.no_grad():
+        return torch.stack([model.to_logits(seen[name]) for name in names])
+
+
 class Features(nn.Module):
     """A classifier as the body of something else: the maps at its `taps`, finest first, instead of logits.
 
