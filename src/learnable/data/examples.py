@@ -82,16 +82,19 @@ class ImageBytes:
         return {"image": self.image[indexes].float().div_(255), "label": self.label[indexes]} | draws
 
 
-def few_of_each(examples: ImageBytes, count: int) -> ImageBytes:
+def few_of_each(examples: "ImageBytes | TensorExamples", count: int) -> "ImageBytes | TensorExamples":
     """The first `count` examples of each class, in their order; all where there are fewer.
 
-    >>> examples = ImageBytes(torch.zeros(5, 1, 1, 1, dtype=torch.uint8), torch.tensor([0, 0, 1, 0, 1]))
-    >>> few_of_each(examples, 2).label
-    tensor([0, 0, 1, 1])
+    >>> examples = TensorExamples({"image": torch.zeros(5, 1, 1, 1), "label": torch.tensor([0, 0, 1, 0, 1])})
+    >>> few_of_each(examples, 1).columns["label"]
+    tensor([0, 1])
     """
-    of_class = examples.label[:, None] == examples.label.unique()
+    label = examples.label if isinstance(examples, ImageBytes) else examples.columns["label"]
+    of_class = label[:, None] == label.unique()
     chosen = (of_class & (of_class.cumsum(dim=0) <= count)).any(dim=1)
-    return ImageBytes(examples.image[chosen], examples.label[chosen])
+    if isinstance(examples, ImageBytes):
+        return ImageBytes(examples.image[chosen], label[chosen])
+    return TensorExamples({key: column[chosen] for key, column in examples.columns.items()})
 
 
 class WithNoise:
