@@ -14,7 +14,7 @@ from learnable import catalog
 from learnable.cli.scaffold import FAMILIES, with_row
 
 ROOT = Path(__file__).parents[2]
-STEMS = ("resnet", "my-new-thing")
+STEMS = ("segmentation", "my-new-thing")
 
 
 class Checkout:
@@ -23,6 +23,7 @@ class Checkout:
         self.environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "LEARNABLE_HOME": str(folder / "home")}
         shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copytree(ROOT / "tests", folder / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / "benchmarks", folder / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "pyproject.toml", folder)
 
     def python(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -45,8 +46,8 @@ class Checkout:
 def checkout(tmp_path_factory):
     """A copy with a planned topic and a new one in it."""
     made = Checkout(tmp_path_factory.mktemp("checkout"))
-    done = made.new("resnet")
-    assert done.returncode == 0 and "tests/recipes/vision/test_resnet.py" in done.stdout, done.stderr
+    done = made.new("segmentation")
+    assert done.returncode == 0 and "tests/recipes/vision/test_segmentation.py" in done.stdout, done.stderr
     done = made.new("my-new-thing", "--part", "vision", "--title", "My new thing, é", "--json")
     assert done.returncode == 0 and done.stdout.startswith('{"stem": "my-new-thing", "files": ['), done.stderr
     return made
@@ -80,10 +81,10 @@ def test_the_types_and_the_floors_are_kept(checkout):
 def test_exactly_what_is_to_be_written_fails(checkout):
     done = checkout.python(
         "-m", "pytest", "-q", "-p", "no:cacheprovider", *FILES, "tests/house_rules/test_recipes.py", "tests/test_catalog.py",
-        "tests/house_rules/test_docstrings.py", "tests/contract", "-k", "resnet or new_thing or new-thing or catalog or runs",
+        "tests/house_rules/test_docstrings.py", "tests/contract", "-k", "segmentation or new_thing or new-thing or catalog or runs",
     )  # fmt: skip
     failed = {re.sub(r".*/|\.py|\[.*/", "", name) for name in re.findall(r"^FAILED (\S+)", done.stdout, re.M)}
-    mine = {name for name in failed if re.search(r"resnet|my.new.thing", name)}
+    mine = {name for name in failed if re.search(r"segmentation|my.new.thing", name)}
     assert mine == {
         f"test_{stem.replace('-', '_')}::{test}"
         for stem in STEMS
@@ -115,7 +116,7 @@ def test_the_topic_stands_and_can_be_looked_at(checkout):
 @pytest.mark.parametrize(
     "words, code, says",
     [
-        (["resnet"], 2, "'resnet' stands already: learnable topic resnet"),
+        (["segmentation"], 2, "'segmentation' stands already: learnable topic segmentation"),
         (["lenet"], 2, "stands already"),
         (["lenet-sgd", "--part", "vision"], 2, "is a recipe's name already"),
         (["recall", "--part", "transformers"], 1, "exists already; nothing was written"),
@@ -138,7 +139,7 @@ def test_what_cannot_be_added_is_said_and_nothing_is_written(checkout, words, co
 def test_an_installed_package_takes_no_topics(checkout, tmp_path):
     shutil.copytree(checkout.folder / "src" / "learnable", tmp_path / "site" / "learnable")
     done = subprocess.run(
-        [sys.executable, "-m", "learnable", "new", "vgg"], env={**checkout.environment, "PYTHONPATH": str(tmp_path / "site")},
+        [sys.executable, "-m", "learnable", "new", "ssd"], env={**checkout.environment, "PYTHONPATH": str(tmp_path / "site")},
         cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 1 and "this is an installed package; clone it first" in done.stderr

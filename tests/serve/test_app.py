@@ -451,6 +451,7 @@ def server():
         assert (
             example == f"try: curl {line.split()[3]}/predict --data-binary @picture.png -H 'Content-Type: image/png'\n"
         )
+        assert process.stdout.readline().startswith(f"or open {line.split()[3]} in a browser")
         yield process, line.split()[3]
     finally:
         process.kill()

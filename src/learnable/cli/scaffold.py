@@ -184,7 +184,7 @@ def new(stem: str, part: str | None, title: str | None, json: bool) -> None:
         emit({"stem": stem, "files": written})
         return
     say(f"{title}: written\n" + "\n".join(f"  {file}" for file in written))
-    say("Next: the model's forward pass, its parity test, its row in tests/contract/test_models.py, then the recipe.\n"
+    say("Next: the model's forward pass, its parity test, its row in tests/contract/rows/, then the recipe.\n"
         "'make check' passes now, and 'make test' fails exactly where something is yours to write.")  # fmt: skip
 
 
