@@ -75,7 +75,7 @@ class Topic(NamedTuple):
     def stands(self) -> bool:
         """Whether there is code to read and run; otherwise the topic is planned.
 
-        >>> find("lenet").stands, find("resnet").stands
+        >>> find("lenet").stands, find("segmentation").stands
         (True, False)
         """
         return bool(self.code)

@@ -202,7 +202,7 @@ def test_text_is_generated(learnable, tmp_path):
 
 
 def test_text_is_generated_by_byte_pairs(learnable, tmp_path):
-    text = written(tmp_path / "text.txt", b"all that is ever written here is written here again. " * 40)
+    text = written(tmp_path / "text.txt", b"all that is ever written here is written here again. " * 60)
     assert learnable("train", "gpt", "--data", text, "--tokenizer", "bpe", "--vocab", 270, *TOKENS).code == 0
     [made] = learnable("generate", "gpt", "--prompt", "☃ all", "--count", 5, "--json").json
     assert made["text"].startswith("☃ all") and len(made["text"]) > 5
@@ -211,7 +211,7 @@ def test_text_is_generated_by_byte_pairs(learnable, tmp_path):
     assert learnable("evaluate", "gpt", "--json").json[0]["metrics"] == Run.open("gpt").record["metrics"]
     for words, says in ((["bpe", "--vocab", 9], "expected a --vocab from 257"), (["word"], "no tokenizer 'word'")):
         said = learnable("train", "gpt", "--data", text, "--tokenizer", *words)
-        assert said.code == 2 and says in said.error
+        assert said.code == 2 and says in said.error, said.error
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,11 @@ def test_numbers_out_of_range(make, value):
         make(value)
 
 
-@pytest.mark.parametrize("through", [(), (top_p(0.9),), (min_p(0.1),), (top_k(2),), (only_best,)], ids=["draw", "top_p", "min_p", "top_k", "only_best"])
+@pytest.mark.parametrize(
+    "through",
+    [(), (top_p(0.9),), (min_p(0.1),), (top_k(2),), (only_best,)],
+    ids=["draw", "top_p", "min_p", "top_k", "only_best"],
+)
 @pytest.mark.parametrize("wrong", [math.nan, math.inf])
 def test_no_numbers_no_token(through, wrong):
     with pytest.raises(WorldError, match="no number"):

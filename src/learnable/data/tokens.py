@@ -98,7 +98,7 @@ def usual(characters: int) -> int:
     """How many tokens are learned from a text of this length, if nobody asks for a number.
 
     >>> [usual(length) for length in (5_000, 900_000, 3_000_000, 10**9)]
-    [512, 1024, 2048, 8192]
+    [512, 1024, 4096, 8192]
     """
     least, most = USUAL
     return min(max(2 ** round(math.log2(max(characters, 1000) / 1000)), least), most)

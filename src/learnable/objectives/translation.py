@@ -19,7 +19,10 @@ def translate(model: nn.Module, batch: Batch, *, padding: int = 0, smoothing: fl
     Returns `total`, and `surprise`: the plain cross-entropy, without smoothing.
 
     >>> import torch
-    >>> undecided = lambda source, target: torch.zeros(*target.shape, 4)
+    >>> class Undecided(nn.Module):
+    ...     def forward(self, source, target):
+    ...         return torch.zeros(*target.shape, 4)
+    >>> undecided = Undecided()
     >>> translate(undecided, {"source": torch.tensor([[3]]), "target": torch.tensor([[1, 3, 2, 0]])})["total"]  # ln 4
     tensor(1.3863)
     """
