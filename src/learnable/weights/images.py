@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from jaxtyping import Float
@@ -21,7 +21,7 @@ from torch import Tensor
 from learnable import tensors
 from learnable.errors import CallError, WorldError
 from learnable.weights.checkpoint import fetch_file, read_checkpoint, read_pickle, write_checkpoint
-from learnable.weights.table import Row, Table, same, translate, unmentioned, untranslate
+from learnable.weights.table import Row, Table, copies, same, translate, unmentioned, untranslate
 
 Config = Any  # a model's frozen settings
 Variants = Mapping[str, tuple[Config, int]]  # name -> settings, published parameters with 1,000 classes
@@ -128,6 +128,15 @@ class Format:
         return back.get(bare, bare if bare in variants and bare not in self.names else None)
 
 
+class Loading(TypedDict, total=False):
+    """How the `from_pretrained` of a classifier may be asked to read: the arguments of `load_classifier`."""
+
+    classes: int | None
+    channels: int | None
+    dtype: torch.dtype | None
+    allow_pickle: bool
+
+
 def load_classifier(
     cls: Any,
     variants: Variants,
@@ -175,7 +184,7 @@ def load_classifier(
         name: tensor for name, tensor in model.state_dict().items() if head is not None or not _is_of(name, cls.last)
     }
     translated = translate(state, table, like=like)
-    own = {name: _copy(tensor, dtype) for name, tensor in translated.items()}
+    own = copies(translated, dtype)
     asked = {"classes": classes or groups["classes"], "channels": channels or groups["channels"]}
     if asked["channels"] != groups["channels"]:
         own[f"{cls.first}.weight"] = other_channels(own[f"{cls.first}.weight"], asked["channels"])
@@ -362,11 +371,6 @@ def _fits(cls: Any, config: Config, form: Format, state: Mapping[str, Tensor]) -
 
 def _is_of(name: str, layer: str) -> bool:
     return name.rpartition(".")[0] == layer
-
-
-def _copy(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
-    kind = dtype if tensor.is_floating_point() else None
-    return torch.empty_like(tensor, dtype=kind, memory_format=torch.contiguous_format).copy_(tensor)
 
 
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")

@@ -99,6 +99,20 @@ def untranslate(state: State, table: Table) -> dict[str, Tensor]:
     return translated
 
 
+def copies(state: State, dtype: torch.dtype | None) -> dict[str, Tensor]:
+    """The tensors in memory of their own, as files are only mapped; numbers with a point become `dtype`, if one is named.
+
+    >>> copies({"w": torch.zeros(2, dtype=torch.half), "n": torch.tensor(3)}, torch.float32)["w"].dtype
+    torch.float32
+    """
+    return {
+        name: torch.empty_like(
+            tensor, dtype=dtype if tensor.is_floating_point() else None, memory_format=torch.contiguous_format
+        ).copy_(tensor)
+        for name, tensor in state.items()
+    }
+
+
 def unmentioned(state: State, table: Table) -> list[str]:
     """Their tensors that have no row: none where the table is that of the library that wrote the file.
 

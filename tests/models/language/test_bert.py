@@ -15,6 +15,7 @@ from learnable.models.language.bert import (
     TextClassifier,
     TokenClassifier,
 )
+from learnable.nn.tokens import check_tokens
 
 TOY = BERTConfig(depth=2, width=16, heads=2, vocab=30, context=8)
 ROBERTA = RoBERTaConfig(depth=2, width=16, heads=2, vocab=30, context=8)
@@ -99,7 +100,7 @@ def test_dropout_is_off_unless_asked_for_and_in_use():
 )
 def test_wrong_tokens(wrong, said):
     with pytest.raises(Exception, match=said) as caught:
-        Encoder(TOY).check(wrong) if wrong.dim() != 2 or wrong.dtype != torch.int64 else Encoder(TOY)(wrong)
+        check_tokens(wrong, TOY.context) if wrong.dim() != 2 or wrong.dtype != torch.int64 else Encoder(TOY)(wrong)
     assert isinstance(caught.value, CallError)
 
 

@@ -23,7 +23,7 @@ Lesson   course/lessons/transformers/bert
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar, Unpack
 
 import torch
 import torch.nn.functional as F
@@ -33,6 +33,7 @@ from torch import Tensor, nn
 from learnable.errors import CallError
 from learnable.nn.attention import SelfAttention
 from learnable.nn.mlp import MLP
+from learnable.nn.tokens import check_tokens
 from learnable.weights.bert import (
     HEADS,
     Head,
@@ -44,7 +45,7 @@ from learnable.weights.bert import (
     settings_from,
 )
 from learnable.weights.checkpoint import read_checkpoint, write_checkpoint
-from learnable.weights.table import Table, translate, untranslate
+from learnable.weights.table import Table, copies, translate, untranslate
 
 
 def _check(config: "Config") -> None:
@@ -228,7 +229,7 @@ class Encoder(nn.Module):
         Raises:
             CallError: not a table of whole numbers, a text longer than the context, a token outside the vocabulary.
         """
-        self.check(tokens)
+        check_tokens(tokens, self.config.context, "cut the text: tokens[:, :{context}]")
         real = tokens != self.config.padding if real is None else real
         x = self.dropout(self.embed(tokens, segments))
         for block in self.blocks:
@@ -245,14 +246,6 @@ class Encoder(nn.Module):
                             f"{len(self.embedding.segment.weight)}, came tokens {int(tokens.min())} to {int(tokens.max())}"
                             f"{'' if segments is None else f' and segments up to {int(segments.max())}'}; "
                             "was the text encoded with this model's own vocabulary?") from error  # fmt: skip
-
-    def check(self, tokens: Tensor) -> None:
-        if tokens.dim() != 2 or tokens.dtype not in (torch.int64, torch.int32):
-            raise CallError(f"expected tokens as whole numbers of shape (batch, tokens), came {tokens.dtype} of shape "
-                            f"{tuple(tokens.shape)}; a single text is tokens[None].long()")  # fmt: skip
-        if not 1 <= tokens.shape[1] <= self.config.context:
-            raise CallError(f"expected 1 to {self.config.context} tokens, which is this model's context, came "
-                            f"{tokens.shape[1]}; cut the text: tokens[:, :{self.config.context}]")  # fmt: skip
 
 
 class BERT(nn.Module):
@@ -309,14 +302,19 @@ class BERT(nn.Module):
             WorldError: nothing there, a torn file, tensors missing, left over or of another shape, or a config that asks
                 for something this model does not do.
         """
-        config, state = read_checkpoint(hub_name(place), allow_pickle=allow_pickle)
-        with torch.device("meta"):  # shapes alone: the numbers come from the file
-            model = cls(config_from(config, dropout))
-        return _filled(model, plain_names(state), _head(model).table, dtype)
+        return _read(cls, place, False, dropout=dropout, dtype=dtype, allow_pickle=allow_pickle)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write `config.json` and `model.safetensors` as transformers' `BertModel` or `RobertaModel` reads them."""
         _save(self, folder)
+
+
+class Reading(TypedDict, total=False):
+    """How `from_pretrained` may be asked to read: the arguments of `BERT.from_pretrained`."""
+
+    dropout: float
+    dtype: torch.dtype | None
+    allow_pickle: bool
 
 
 class LanguageHead(nn.Module):
@@ -365,19 +363,9 @@ class MaskedLM(nn.Module):
         return self.head(x if chosen is None else x[chosen], self.encoder.embedding.token.weight)
 
     @classmethod
-    def from_pretrained(
-        cls,
-        place: str | Path,
-        *,
-        dropout: float = 0.0,
-        dtype: torch.dtype | None = torch.float32,
-        allow_pickle: bool = False,
-    ) -> "MaskedLM":
+    def from_pretrained(cls, place: str | Path, **how: Unpack[Reading]) -> "MaskedLM":
         """As `BERT.from_pretrained`, of a file with a head for the masked language model."""
-        config, state = read_checkpoint(hub_name(place), allow_pickle=allow_pickle)
-        with torch.device("meta"):
-            model = cls(config_from(config, dropout))
-        return _filled(model, plain_names(state, head=True), _head(model).table, dtype)
+        return _read(cls, place, True, **how)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write what transformers' `BertForMaskedLM` or `RobertaForMaskedLM` reads."""
@@ -417,24 +405,9 @@ class Pretraining(nn.Module):
         return self.head(x if chosen is None else x[chosen], self.encoder.embedding.token.weight), self.order(pooled)
 
     @classmethod
-    def from_pretrained(
-        cls,
-        place: str | Path,
-        *,
-        dropout: float = 0.0,
-        dtype: torch.dtype | None = torch.float32,
-        allow_pickle: bool = False,
-    ) -> "Pretraining":
+    def from_pretrained(cls, place: str | Path, **how: Unpack[Reading]) -> "Pretraining":
         """As `BERT.from_pretrained`, of a file with both heads; RoBERTa has no second one."""
-        config, state = read_checkpoint(hub_name(place), allow_pickle=allow_pickle)
-        chosen = config_from(config, dropout)
-        if isinstance(chosen, RoBERTaConfig):
-            raise CallError(
-                f"{place} is a RoBERTa, which was trained without the second sentence; load it as a MaskedLM"
-            )
-        with torch.device("meta"):
-            model = cls(chosen)
-        return _filled(model, plain_names(state, head=True), _head(model).table, dtype)
+        return _read(cls, place, True, **how)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write what transformers' `BertForPreTraining` reads."""
@@ -565,6 +538,24 @@ def config_from(config: dict[str, Any], dropout: float = 0.0) -> Config:
 Model = TypeVar("Model", BERT, MaskedLM, Pretraining, TextClassifier, TokenClassifier)
 
 
+def _read(
+    cls: type[Model],
+    place: str | Path,
+    head: bool,
+    dropout: float = 0.0,
+    dtype: torch.dtype | None = torch.float32,
+    allow_pickle: bool = False,
+) -> Model:
+    """A model without classes from its files; with the language model's head or without."""
+    config, state = read_checkpoint(hub_name(place), allow_pickle=allow_pickle)
+    chosen = config_from(config, dropout)
+    if cls is Pretraining and isinstance(chosen, RoBERTaConfig):
+        raise CallError(f"{place} is a RoBERTa, which was trained without the second sentence; load it as a MaskedLM")
+    with torch.device("meta"):  # shapes alone: the numbers come from the file
+        model = cls(chosen)  # type: ignore[arg-type, call-arg]
+    return _filled(model, plain_names(state, head=head), _head(model).table, dtype)
+
+
 def _head(model: Model) -> Head:
     return HEADS[type(model).__name__, isinstance(model.config, RoBERTaConfig)]
 
@@ -588,8 +579,7 @@ def _filled(
     wanted = {name: tensor for name, tensor in like.items() if name.split(".")[0] not in fresh}
     named = file_names(plain, untranslate(wanted, table))
     translated = translate(named, table, like=wanted)
-    own = {name: torch.empty_like(t, dtype=dtype, memory_format=torch.contiguous_format).copy_(t)
-           for name, t in translated.items()}  # fmt: skip
+    own = copies(translated, dtype)
     for part in fresh:
         layer, kind = getattr(model, part), own["encoder.embedding.token.weight"].dtype
         made = nn.Linear(layer.in_features, layer.out_features, device="cpu", dtype=kind)

@@ -21,9 +21,10 @@ from torch import Tensor, nn
 
 from learnable.errors import CallError
 from learnable.nn.block import Block
+from learnable.nn.tokens import check_tokens
 from learnable.weights.checkpoint import read_checkpoint, write_checkpoint
 from learnable.weights.gpt import TABLE, config_json, plain_names, settings_from
-from learnable.weights.table import translate, untranslate
+from learnable.weights.table import copies, translate, untranslate
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class GPT(nn.Module):
         Raises:
             CallError: not a table of whole numbers, a text longer than the context, a token outside the vocabulary.
         """
-        self.check(tokens)
+        check_tokens(tokens, self.config.context)
         if positions is None:
             positions = torch.arange(tokens.shape[1], device=tokens.device)
         x = self.embed(tokens, positions)
@@ -117,14 +118,6 @@ class GPT(nn.Module):
     def head(self, x: Float[Tensor, "batch tokens width"]) -> Float[Tensor, "batch tokens vocab"]:
         """The token embedding again, read the other way: how much does each token resemble what is here?"""
         return F.linear(x, self.token.weight)
-
-    def check(self, tokens: Tensor) -> None:
-        if tokens.dim() != 2 or tokens.dtype not in (torch.int64, torch.int32):
-            raise CallError(f"expected tokens as whole numbers of shape (batch, tokens), came {tokens.dtype} of shape "
-                            f"{tuple(tokens.shape)}; a single text is tokens[None].long()")  # fmt: skip
-        if not 1 <= tokens.shape[1] <= self.config.context:
-            raise CallError(f"expected 1 to {self.config.context} tokens, which is this model's context, came "
-                            f"{tokens.shape[1]}; keep the last ones: tokens[:, -{self.config.context}:]")  # fmt: skip
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
@@ -158,9 +151,7 @@ class GPT(nn.Module):
         with torch.device("meta"):  # shapes alone: the numbers come from the file
             model = cls(GPTConfig(**settings_from(config)))
         translated = translate(plain_names(state), TABLE, like=model.state_dict())
-        own = {name: torch.empty_like(t, dtype=dtype, memory_format=torch.contiguous_format).copy_(t)
-               for name, t in translated.items()}  # fmt: skip
-        model.load_state_dict(own, assign=True)
+        model.load_state_dict(copies(translated, dtype), assign=True)
         return model
 
     def save_pretrained(self, folder: str | Path) -> None:

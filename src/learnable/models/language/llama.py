@@ -31,10 +31,11 @@ from torch import Tensor, nn
 from learnable.errors import CallError
 from learnable.nn.multihead import MultiHeadAttention, Turns
 from learnable.nn.norm import RMSNorm
+from learnable.nn.tokens import check_tokens, outside
 from learnable.ops.rotary import DynamicScaling, Llama3Scaling, Scaling, rotary_turns
 from learnable.weights.checkpoint import read_checkpoint, write_checkpoint
 from learnable.weights.llama import TABLE, config_json, plain_names, settings_from
-from learnable.weights.table import translate, untranslate
+from learnable.weights.table import copies, translate, untranslate
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ class Llama(nn.Module):
         Raises:
             CallError: not a table of whole numbers, a text longer than the context, a token outside the vocabulary.
         """
-        self.check(tokens)
+        check_tokens(tokens, self.config.context)
         if positions is None:
             positions = torch.arange(tokens.shape[1], device=tokens.device)[None]
         x = self.embed(tokens, positions)
@@ -170,8 +171,7 @@ class Llama(nn.Module):
         try:
             return self.token(tokens)
         except IndexError as error:
-            raise CallError(f"expected tokens from 0 to {self.config.vocab - 1}, came {int(tokens.min())} to "
-                            f"{int(tokens.max())}; was the text encoded with this model's own vocabulary?") from error  # fmt: skip
+            raise outside(tokens, self.config.vocab) from error
 
     def turns(self, positions: Int[Tensor, "batch tokens"]) -> Turns:
         """Cosine and sine of every pair's angle, the same for all layers and heads: each (batch, 1, tokens, half)."""
@@ -195,14 +195,6 @@ class Llama(nn.Module):
     def head(self, x: Float[Tensor, "batch tokens width"]) -> Float[Tensor, "batch tokens vocab"]:
         """How much each token is expected: by a matrix of its own, or by the token embedding, read the other way."""
         return F.linear(x, self.token.weight) if self.unembed is None else self.unembed(x)
-
-    def check(self, tokens: Tensor) -> None:
-        if tokens.dim() != 2 or tokens.dtype not in (torch.int64, torch.int32):
-            raise CallError(f"expected tokens as whole numbers of shape (batch, tokens), came {tokens.dtype} of shape "
-                            f"{tuple(tokens.shape)}; a single text is tokens[None].long()")  # fmt: skip
-        if not 1 <= tokens.shape[1] <= self.config.context:
-            raise CallError(f"expected 1 to {self.config.context} tokens, which is this model's context, came "
-                            f"{tokens.shape[1]}; keep the last ones: tokens[:, -{self.config.context}:]")  # fmt: skip
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
@@ -240,9 +232,7 @@ class Llama(nn.Module):
         with torch.device("meta"):  # shapes alone: the numbers come from the file
             model = cls(LlamaConfig(**(settings if context is None else settings | {"context": context})))
         translated = translate(plain_names(state, model.config.tied), TABLE, like=model.state_dict())
-        own = {name: torch.empty_like(t, dtype=dtype, memory_format=torch.contiguous_format).copy_(t)
-               for name, t in translated.items()}  # fmt: skip
-        model.load_state_dict(own, assign=True)
+        model.load_state_dict(copies(translated, dtype), assign=True)
         return model
 
     def save_pretrained(self, folder: str | Path) -> None:

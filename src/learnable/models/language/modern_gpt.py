@@ -38,10 +38,11 @@ from torch import Tensor, nn
 
 from learnable.errors import CallError
 from learnable.nn.attention import attend_fast
+from learnable.nn.tokens import check_tokens, outside
 from learnable.ops.rotary import rotary_turns, rotate_halves
 from learnable.weights.checkpoint import read_checkpoint, write_checkpoint
 from learnable.weights.modern_gpt import TABLE, config_json, settings_from
-from learnable.weights.table import translate, untranslate
+from learnable.weights.table import copies, translate, untranslate
 
 CAP = 15.0  # of the logits
 EPS = 1e-6  # of all norms
@@ -109,7 +110,7 @@ class ModernGPT(nn.Module):
         Raises:
             CallError: not a table of whole numbers, a text longer than the context, a token outside the vocabulary.
         """
-        self.check(tokens)
+        check_tokens(tokens, self.config.context)
         if positions is None:
             positions = torch.arange(tokens.shape[1], device=tokens.device)[None]
         x, turns = self.embed(tokens, positions), self.turns(positions)
@@ -123,9 +124,8 @@ class ModernGPT(nn.Module):
         """What is said; where it is said, the blocks are told by `turns`."""
         try:
             return self.norm(self.token(tokens))
-        except IndexError as error:  # the CPU's own check: one of ours would make a GPU wait in every step
-            raise CallError(f"expected tokens from 0 to {self.config.vocab - 1}, came {int(tokens.min())} to "
-                            f"{int(tokens.max())}; was the text encoded with this model's own vocabulary?") from error  # fmt: skip
+        except IndexError as error:
+            raise outside(tokens, self.config.vocab) from error
 
     def turns(self, positions: Int[Tensor, "#batch tokens"]) -> Turns:
         """By how much queries and keys are turned at these positions, the same in all blocks and heads.
@@ -142,14 +142,6 @@ class ModernGPT(nn.Module):
     def head(self, x: Float[Tensor, "batch tokens width"]) -> Float[Tensor, "batch tokens vocab"]:
         """A matrix of its own: the embedding wants another learning rate."""
         return self.unembed(x)
-
-    def check(self, tokens: Tensor) -> None:
-        if tokens.dim() != 2 or tokens.dtype not in (torch.int64, torch.int32):
-            raise CallError(f"expected tokens as whole numbers of shape (batch, tokens), came {tokens.dtype} of shape "
-                            f"{tuple(tokens.shape)}; a single text is tokens[None].long()")  # fmt: skip
-        if not 1 <= tokens.shape[1] <= self.config.context:
-            raise CallError(f"expected 1 to {self.config.context} tokens, which is this model's context, came "
-                            f"{tokens.shape[1]}; keep the last ones: tokens[:, -{self.config.context}:]")  # fmt: skip
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
@@ -183,8 +175,7 @@ class ModernGPT(nn.Module):
         with torch.device("meta"):
             model = cls(ModernGPTConfig(**settings_from(config)))
         translated = translate(state, TABLE, like=model.state_dict())
-        own = {name: torch.empty_like(tensor, dtype=dtype).copy_(tensor) for name, tensor in translated.items()}
-        model.load_state_dict(own, assign=True)
+        model.load_state_dict(copies(translated, dtype), assign=True)
         return model
 
     def save_pretrained(self, folder: str | Path) -> None:

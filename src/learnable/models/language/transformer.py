@@ -34,7 +34,7 @@ from learnable.nn.attention import SelfAttention, attend_fast
 from learnable.nn.mlp import MLP
 from learnable.weights.checkpoint import read_checkpoint, write_checkpoint
 from learnable.weights.marian import TABLE, checked, config_json, plain_names, settings_from
-from learnable.weights.table import translate, untranslate
+from learnable.weights.table import copies, translate, untranslate
 
 
 @dataclass(frozen=True)
@@ -371,8 +371,7 @@ class Transformer(nn.Module):
         model.position = halved(model.config.context, model.config.width)
         theirs = checked(plain_names(state), model.position)
         translated = translate(theirs, TABLE, like=model.state_dict())
-        own = {name: torch.empty_like(t, dtype=dtype, memory_format=torch.contiguous_format).copy_(t)
-               for name, t in translated.items()}  # fmt: skip
+        own = copies(translated, dtype)
         model.load_state_dict(own, assign=True)
         return model
 

@@ -24,9 +24,8 @@ Differs  `AlexNet` from the paper of 2012: one tower, so every map sees all maps
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -34,7 +33,7 @@ from torch import Tensor, nn
 from learnable.errors import CallError
 from learnable.nn.pictures import check_pictures, check_sizes
 from learnable.weights import alexnet as weights
-from learnable.weights.images import Preprocessing, load_classifier, save_classifier
+from learnable.weights.images import Loading, Preprocessing, load_classifier, save_classifier
 
 SMALLEST = 63  # pixels of a side: of fewer, the strides and pools leave nothing
 
@@ -111,18 +110,9 @@ class AlexNet(nn.Module):
         return self.pool5(self.relu(self.conv5(x)))
 
     @classmethod
-    def from_pretrained(
-        cls,
-        place: str | Path,
-        *,
-        classes: int | None = None,
-        channels: int | None = None,
-        dtype: torch.dtype | None = torch.float32,
-        allow_pickle: bool = False,
-    ) -> "AlexNet":
+    def from_pretrained(cls, place: str | Path, **how: Unpack[Loading]) -> "AlexNet":
         """Published weights of torchvision, or a folder of `save_pretrained`: see `load_classifier`."""
-        return load_classifier(cls, ALEXNETS, weights.FORMATS, weights.PUBLISHED, place, classes=classes, channels=channels,
-                               dtype=dtype, allow_pickle=allow_pickle)  # fmt: skip
+        return load_classifier(cls, ALEXNETS, weights.FORMATS, weights.PUBLISHED, place, **how)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write a folder whose `model.safetensors` has torchvision's names; timm has no AlexNet."""

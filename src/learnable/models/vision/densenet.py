@@ -15,7 +15,7 @@ Differs  no dropout (the paper: 0.2 where pictures are not mirrored and shifted)
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 import torch
 from jaxtyping import Float
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from learnable.nn.pictures import check_pictures, check_sizes
 from learnable.weights import densenet as weights
-from learnable.weights.images import Preprocessing, load_classifier, save_classifier
+from learnable.weights.images import Loading, Preprocessing, load_classifier, save_classifier
 
 
 @dataclass(frozen=True)
@@ -116,18 +116,9 @@ class DenseNet(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     @classmethod
-    def from_pretrained(
-        cls,
-        place: str | Path,
-        *,
-        classes: int | None = None,
-        channels: int | None = None,
-        dtype: torch.dtype | None = torch.float32,
-        allow_pickle: bool = False,
-    ) -> "DenseNet":
+    def from_pretrained(cls, place: str | Path, **how: Unpack[Loading]) -> "DenseNet":
         """Published weights of torchvision or timm, or a folder of `save_pretrained`: see `load_classifier`."""
-        return load_classifier(cls, DENSENETS, weights.FORMATS, weights.PUBLISHED, place, classes=classes,
-                               channels=channels, dtype=dtype, allow_pickle=allow_pickle)  # fmt: skip
+        return load_classifier(cls, DENSENETS, weights.FORMATS, weights.PUBLISHED, place, **how)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write a folder that timm reads."""

@@ -18,9 +18,8 @@ import math
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -29,7 +28,7 @@ from learnable.nn.pictures import check_pictures, check_sizes
 from learnable.nn.separable import ConvNorm, Inverted, InvertedResidual, ends_of_scales, reset_convolutions, rounded
 from learnable.nn.squeeze import SqueezeExcitation
 from learnable.weights import efficientnet as weights
-from learnable.weights.images import Preprocessing, load_classifier, save_classifier
+from learnable.weights.images import Loading, Preprocessing, load_classifier, save_classifier
 
 # expansion, kernel, stride of the first, channels, blocks
 BASELINE = (
@@ -175,18 +174,9 @@ class EfficientNet(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     @classmethod
-    def from_pretrained(
-        cls,
-        place: str | Path,
-        *,
-        classes: int | None = None,
-        channels: int | None = None,
-        dtype: torch.dtype | None = torch.float32,
-        allow_pickle: bool = False,
-    ) -> "EfficientNet":
+    def from_pretrained(cls, place: str | Path, **how: Unpack[Loading]) -> "EfficientNet":
         """Published weights of torchvision, timm or transformers, or a folder of `save_pretrained`: see `load_classifier`."""
-        return load_classifier(cls, EFFICIENTNETS, weights.FORMATS, weights.PUBLISHED, place, classes=classes,
-                               channels=channels, dtype=dtype, allow_pickle=allow_pickle)  # fmt: skip
+        return load_classifier(cls, EFFICIENTNETS, weights.FORMATS, weights.PUBLISHED, place, **how)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write a folder that timm reads."""

@@ -16,9 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -34,7 +33,7 @@ from learnable.nn.separable import (
 )
 from learnable.nn.squeeze import SqueezeExcitation
 from learnable.weights import mobilenet as weights
-from learnable.weights.images import Preprocessing, load_classifier, save_classifier
+from learnable.weights.images import Loading, Preprocessing, load_classifier, save_classifier
 
 #           channels, blocks, stride of the first
 V1_STAGES = ((64, 1, 1), (128, 2, 2), (256, 2, 2), (512, 6, 2), (1024, 2, 2))
@@ -237,18 +236,9 @@ class MobileNetV1(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     @classmethod
-    def from_pretrained(
-        cls,
-        place: str | Path,
-        *,
-        classes: int | None = None,
-        channels: int | None = None,
-        dtype: torch.dtype | None = torch.float32,
-        allow_pickle: bool = False,
-    ) -> "MobileNetV1":
+    def from_pretrained(cls, place: str | Path, **how: Unpack[Loading]) -> "MobileNetV1":
         """Published weights of timm or transformers, or a folder of `save_pretrained`: see `load_classifier`."""
-        return load_classifier(cls, MOBILENETS_V1, weights.V1_FORMATS, weights.PUBLISHED, place, classes=classes,
-                               channels=channels, dtype=dtype, allow_pickle=allow_pickle)  # fmt: skip
+        return load_classifier(cls, MOBILENETS_V1, weights.V1_FORMATS, weights.PUBLISHED, place, **how)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write a folder that timm reads, if it has the variant: of width 1 or 1.25."""
@@ -311,18 +301,9 @@ class MobileNetV2(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     @classmethod
-    def from_pretrained(
-        cls,
-        place: str | Path,
-        *,
-        classes: int | None = None,
-        channels: int | None = None,
-        dtype: torch.dtype | None = torch.float32,
-        allow_pickle: bool = False,
-    ) -> "MobileNetV2":
+    def from_pretrained(cls, place: str | Path, **how: Unpack[Loading]) -> "MobileNetV2":
         """Published weights of torchvision, timm or transformers, or a folder of `save_pretrained`: see `load_classifier`."""
-        return load_classifier(cls, MOBILENETS_V2, weights.V2_FORMATS, weights.PUBLISHED, place, classes=classes,
-                               channels=channels, dtype=dtype, allow_pickle=allow_pickle)  # fmt: skip
+        return load_classifier(cls, MOBILENETS_V2, weights.V2_FORMATS, weights.PUBLISHED, place, **how)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write a folder that timm reads."""
@@ -395,18 +376,9 @@ class MobileNetV3(nn.Module):
             nn.init.zeros_(layer.bias)
 
     @classmethod
-    def from_pretrained(
-        cls,
-        place: str | Path,
-        *,
-        classes: int | None = None,
-        channels: int | None = None,
-        dtype: torch.dtype | None = torch.float32,
-        allow_pickle: bool = False,
-    ) -> "MobileNetV3":
+    def from_pretrained(cls, place: str | Path, **how: Unpack[Loading]) -> "MobileNetV3":
         """Published weights of torchvision or timm, or a folder of `save_pretrained`: see `load_classifier`."""
-        return load_classifier(cls, MOBILENETS_V3, weights.V3_FORMATS, weights.PUBLISHED, place, classes=classes,
-                               channels=channels, dtype=dtype, allow_pickle=allow_pickle)  # fmt: skip
+        return load_classifier(cls, MOBILENETS_V3, weights.V3_FORMATS, weights.PUBLISHED, place, **how)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write a folder that timm reads."""

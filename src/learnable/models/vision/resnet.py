@@ -15,7 +15,7 @@ Differs  where a stage halves the picture, a bottleneck does so in its 3x3 convo
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from learnable.errors import CallError
 from learnable.nn.pictures import check_pictures, check_sizes
 from learnable.weights import resnet as weights
-from learnable.weights.images import Preprocessing, load_classifier, save_classifier
+from learnable.weights.images import Loading, Preprocessing, load_classifier, save_classifier
 
 
 @dataclass(frozen=True)
@@ -119,18 +119,9 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     @classmethod
-    def from_pretrained(
-        cls,
-        place: str | Path,
-        *,
-        classes: int | None = None,
-        channels: int | None = None,
-        dtype: torch.dtype | None = torch.float32,
-        allow_pickle: bool = False,
-    ) -> "ResNet":
+    def from_pretrained(cls, place: str | Path, **how: Unpack[Loading]) -> "ResNet":
         """Published weights of torchvision, timm or transformers, or a folder of `save_pretrained`: see `load_classifier`."""
-        return load_classifier(cls, RESNETS, weights.FORMATS, weights.PUBLISHED, place, classes=classes, channels=channels,
-                               dtype=dtype, allow_pickle=allow_pickle)  # fmt: skip
+        return load_classifier(cls, RESNETS, weights.FORMATS, weights.PUBLISHED, place, **how)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write a folder that timm reads."""

@@ -12,7 +12,7 @@ Letters  table 5's stages 2 to 4 are our `stages`
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 import torch
 from jaxtyping import Float
@@ -23,7 +23,7 @@ from learnable.nn.pictures import check_pictures, check_sizes
 from learnable.nn.separable import ConvNorm, reset_convolutions
 from learnable.ops.shuffle import interleave
 from learnable.weights import shufflenet as weights
-from learnable.weights.images import Preprocessing, load_classifier, save_classifier
+from learnable.weights.images import Loading, Preprocessing, load_classifier, save_classifier
 
 
 @dataclass(frozen=True)
@@ -102,18 +102,9 @@ class ShuffleNetV2(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     @classmethod
-    def from_pretrained(
-        cls,
-        place: str | Path,
-        *,
-        classes: int | None = None,
-        channels: int | None = None,
-        dtype: torch.dtype | None = torch.float32,
-        allow_pickle: bool = False,
-    ) -> "ShuffleNetV2":
+    def from_pretrained(cls, place: str | Path, **how: Unpack[Loading]) -> "ShuffleNetV2":
         """Published weights of torchvision, or a folder of `save_pretrained`: see `load_classifier`."""
-        return load_classifier(cls, SHUFFLENETS, weights.FORMATS, weights.PUBLISHED, place, classes=classes,
-                               channels=channels, dtype=dtype, allow_pickle=allow_pickle)  # fmt: skip
+        return load_classifier(cls, SHUFFLENETS, weights.FORMATS, weights.PUBLISHED, place, **how)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write a folder whose tensors are named as torchvision's; timm has no ShuffleNet."""

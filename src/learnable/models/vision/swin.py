@@ -12,7 +12,7 @@ Differs  no stochastic depth (theirs, in training only: 0.2 for T, 0.3 for S, 0.
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +24,7 @@ from learnable.errors import CallError
 from learnable.nn.mlp import MLP
 from learnable.nn.pictures import check_pictures, check_sizes
 from learnable.weights import swin as weights
-from learnable.weights.images import Preprocessing, load_classifier, save_classifier
+from learnable.weights.images import Loading, Preprocessing, load_classifier, save_classifier
 
 
 @dataclass(frozen=True)
@@ -120,18 +120,9 @@ class Swin(nn.Module):
                     nn.init.zeros_(module.bias)
 
     @classmethod
-    def from_pretrained(
-        cls,
-        place: str | Path,
-        *,
-        classes: int | None = None,
-        channels: int | None = None,
-        dtype: torch.dtype | None = torch.float32,
-        allow_pickle: bool = False,
-    ) -> "Swin":
+    def from_pretrained(cls, place: str | Path, **how: Unpack[Loading]) -> "Swin":
         """Published weights of timm, torchvision or transformers, or a folder of `save_pretrained`: see `load_classifier`."""
-        return load_classifier(cls, SWINS, weights.FORMATS, weights.PUBLISHED, place, classes=classes, channels=channels,
-                               dtype=dtype, allow_pickle=allow_pickle)  # fmt: skip
+        return load_classifier(cls, SWINS, weights.FORMATS, weights.PUBLISHED, place, **how)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write a folder that timm reads."""

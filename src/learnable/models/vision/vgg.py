@@ -13,7 +13,7 @@ Differs  the variants with batch norm came later, with torchvision; they keep th
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from learnable.errors import CallError
 from learnable.nn.pictures import check_pictures, check_sizes
 from learnable.weights import vgg as weights
-from learnable.weights.images import Preprocessing, load_classifier, save_classifier
+from learnable.weights.images import Loading, Preprocessing, load_classifier, save_classifier
 
 
 @dataclass(frozen=True)
@@ -132,18 +132,9 @@ class VGG(nn.Module):
                 nn.init.zeros_(module.bias)
 
     @classmethod
-    def from_pretrained(
-        cls,
-        place: str | Path,
-        *,
-        classes: int | None = None,
-        channels: int | None = None,
-        dtype: torch.dtype | None = torch.float32,
-        allow_pickle: bool = False,
-    ) -> "VGG":
+    def from_pretrained(cls, place: str | Path, **how: Unpack[Loading]) -> "VGG":
         """Published weights of torchvision or timm, or a folder of `save_pretrained`: see `load_classifier`."""
-        return load_classifier(cls, VGGS, weights.FORMATS, weights.PUBLISHED, place, classes=classes, channels=channels,
-                               dtype=dtype, allow_pickle=allow_pickle)  # fmt: skip
+        return load_classifier(cls, VGGS, weights.FORMATS, weights.PUBLISHED, place, **how)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write a folder that timm reads."""

@@ -13,7 +13,7 @@ Differs  no dropout (theirs: 0.1 while pre-training); the head is one layer, as 
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +25,7 @@ from learnable.errors import CallError
 from learnable.nn.block import Block
 from learnable.nn.pictures import check_pictures, check_sizes
 from learnable.weights import vit as weights
-from learnable.weights.images import Preprocessing, load_classifier, save_classifier
+from learnable.weights.images import Loading, Preprocessing, load_classifier, save_classifier
 
 
 @dataclass(frozen=True)
@@ -154,18 +154,9 @@ class ViT(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     @classmethod
-    def from_pretrained(
-        cls,
-        place: str | Path,
-        *,
-        classes: int | None = None,
-        channels: int | None = None,
-        dtype: torch.dtype | None = torch.float32,
-        allow_pickle: bool = False,
-    ) -> "ViT":
+    def from_pretrained(cls, place: str | Path, **how: Unpack[Loading]) -> "ViT":
         """Published weights of timm, torchvision or transformers, or a folder of `save_pretrained`: see `load_classifier`."""
-        return load_classifier(cls, VITS, weights.FORMATS, weights.PUBLISHED, place, classes=classes, channels=channels,
-                               dtype=dtype, allow_pickle=allow_pickle)  # fmt: skip
+        return load_classifier(cls, VITS, weights.FORMATS, weights.PUBLISHED, place, **how)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write a folder that timm reads."""
