@@ -16,6 +16,8 @@ FILES = (
     "lenet",
     "gpt",
     "loop",
+    "models",
+    "way",
     "decode",
     "tokens",
     "parallel",

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from learnable.errors import CallError, WorldError
+from learnable.nn import way
 from learnable.train.machine import Machine
 
 
@@ -9,7 +10,7 @@ from learnable.train.machine import Machine
     "asked, error",
     [
         ({"device": "tpu"}, "expected a device of auto, cpu, cuda, mps, came 'tpu'"),
-        ({"precision": "fp8"}, "expected a precision of fp32, bf16, came 'fp8'"),
+        ({"precision": "fp8"}, "expected a precision of auto, fp32, bf16, came 'fp8'"),
         ({"parallel": "zero"}, "expected parallel to be one of ddp, fsdp"),
         ({"parallel": "fsdp", "device": "cpu"}, "only one; start with: torchrun"),
     ],
@@ -43,8 +44,33 @@ def test_one_process_is_first_and_agrees_with_itself():
 def test_bf16_multiplies_in_bfloat16_and_keeps_weights_in_float32():
     place = Machine("cpu", precision="bf16")
     module = torch.nn.Linear(2, 2)
+    place.place(module)
     with place.autocast():
         assert module(torch.ones(1, 2)).dtype == torch.bfloat16
     assert module.weight.dtype == torch.float32
-    with Machine("cpu").autocast():
+    plain = Machine("cpu", precision="fp32")
+    plain.place(module)
+    with plain.autocast():
         assert module(torch.ones(1, 2)).dtype == torch.float32
+
+
+def test_what_was_asked_for_is_not_chosen(monkeypatch):
+    monkeypatch.setattr(way, "bf16_is_fast", lambda kind: True)
+    monkeypatch.setattr(way, "LARGE", 1)
+    chosen, said = Machine("cpu"), Machine("cpu", precision="fp32", memory_format="contiguous")
+    for place in (chosen, said):
+        place.place(torch.nn.Conv2d(3, 4, 3))
+    assert chosen.way == way.Way("bf16", "channels_last") and said.way == way.PLAIN
+
+
+def test_threads_are_no_more_than_allowed(monkeypatch):
+    monkeypatch.setattr(way, "allowed_threads", lambda: 1)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        Machine("cpu", threads=False)
+        assert torch.get_num_threads() == 2
+        Machine("cpu")
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)

@@ -139,7 +139,12 @@ def train(
     patience: Annotated[int | None, typer.Option(help="Stop after so many evaluations without a better one.")] = None,
     every: Annotated[int | None, typer.Option(help="Steps between evaluations and checkpoints.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or mps; the best there is by default.")] = None,
-    precision: Annotated[str | None, typer.Option(help="fp32 or bf16.")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="fp32 or bf16; what the machine does fast for a large model by default.")
+    ] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Choose nothing for this machine: fp32, contiguous, torch's threads.")
+    ] = False,
     parallel: Annotated[str | None, typer.Option(help="Under torchrun: ddp, or fsdp to divide the weights.")] = None,
     resume: Annotated[str | None, typer.Option(metavar="RUN", help="Go on with an interrupted run, exactly.")] = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="A few steps only: does it run at all?")] = False,
@@ -152,7 +157,7 @@ def train(
         "data": data, "seed": seed, "epochs": epochs, "steps": steps, "batch_size": batch_size,
         "learning_rate": learning_rate, "clip": clip, "accumulate": accumulate, "average": average,
         "patience": patience, "every": every, "device": device, "precision": precision, "parallel": parallel,
-        "smoke": smoke or None,
+        "plain": plain or None, "smoke": smoke or None,
     }  # fmt: skip
     training.train(
         recipe, {key: value for key, value in asked.items() if value is not None}, context.args, resume, json
@@ -207,12 +212,15 @@ def predict(
     layer: Annotated[
         str | None, typer.Option(help="The layer that --explain looks at; by default the last one with places.")
     ] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Choose nothing for this machine: fp32, contiguous, torch's threads.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Ask a trained model about files."""
     from learnable.cli import using
 
-    using.predict(run, files or [], text or [], json, explain, layer)
+    using.predict(run, files or [], text or [], json, explain, layer, plain)
 
 
 @app.command(epilog='Example: learnable generate gpt --prompt "def " --seed 1')

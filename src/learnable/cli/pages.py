@@ -213,6 +213,10 @@ def model(name: str, json: bool) -> None:
     out.print("\nparity", style="bold")
     for line in model_pages.parity_lines(told["parity"]):
         out.print(f"  {line}", markup=False)
+    out.print("\nspeed and memory", style="bold")
+    out.print(f"  {model_pages.speed_line(told['speed'])}", markup=False)
+    if told["speed"]:
+        table(model_pages.SPEED_COLUMNS, model_pages.speed_rows(told["speed"]), numbers=model_pages.SPEED_COLUMNS[2:])
     out.print("\nknown departures", style="bold")
     out.print(f"  {told['departures'] or 'none are known'}", markup=False)
     out.print(

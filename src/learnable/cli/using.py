@@ -67,6 +67,7 @@ def predict(
     json: bool,
     explanation: Path | None = None,
     layer: str | None = None,
+    plain: bool = False,
 ) -> None:
     """Print what the model says to each file and each text; with `explanation`, draw where it saw it, by Grad-CAM.
 
@@ -77,6 +78,7 @@ def predict(
     if not files and not texts:
         raise CallError("expected files to be asked about, or --text; say learnable predict RUN FILE")
     run = Run.open(name, note)
+    run.plain = plain
     run.model  # noqa: B018 - a run without a model is one error, not one for each file
     if layer is not None and explanation is None:
         raise CallError("--layer says where --explain looks; add --explain OUT.png")

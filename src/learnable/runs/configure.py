@@ -24,7 +24,7 @@ LIMITS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "average": ("between 0 and 1, say 0.999", lambda value: 0 < value < 1),
 }
 # What belongs to the run and not to the recipe.
-CONDITIONS = ("data", "seed", "device", "precision", "parallel", "accumulate", "smoke")
+CONDITIONS = ("data", "seed", "device", "precision", "plain", "parallel", "accumulate", "smoke")
 
 
 def configure(name: str, recipe: AnyRecipe, overrides: Overrides) -> AnyRecipe:

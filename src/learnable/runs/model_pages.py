@@ -1,7 +1,8 @@
 """A page for each family of published models: what there is, where its weights are, how near it is to the standard one.
 
 Everything is read from where it is kept: variants from the module's tables, weights from the rows of `learnable.weights`,
-departures from the module's docstring, parity from `models/parity.json`, which `python -m benchmarks.parity` measures.
+departures from the module's docstring, parity from `models/parity.json`, which `python -m benchmarks.parity` measures, and speed
+from `models/speed.json`, which `python -m benchmarks.models --save` measures.
 
     python -m learnable.runs.model_pages docs/models        in a checkout: writes all pages as Markdown, and `models/pages.json`
 
@@ -20,6 +21,9 @@ from typing import Any
 from learnable import catalog, models
 from learnable.errors import CallError, unknown
 from learnable.files import write_json, write_text
+
+
+SPEED_COLUMNS = ("variant", "against", "forward", "forward + backward", "peak memory")
 
 
 def families() -> dict[str, list[models.Variant]]:
@@ -73,6 +77,7 @@ def page(name: str) -> dict[str, Any]:
         "variants": [_variant(variant) for variant in variants],
         "weights": [_weights(row) for variant in variants for row in models.published(variant.name)],
         "parity": parity().get(family),
+        "speed": speed([variant.name for variant in variants]),
     }
 
 
@@ -128,6 +133,31 @@ def parity_lines(row: dict[str, Any] | None) -> list[str]:
     ]
 
 
+def speed(names: list[str]) -> dict[str, Any] | None:
+    """How fast and how large these variants are against the standard ones, where that was measured, and on what machine."""
+    file = importlib.resources.files("learnable").joinpath("models/speed.json")
+    told: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    rows = {name: told["models"][name] for name in names if name in told["models"]}
+    return {**told, "models": rows} if rows else None
+
+
+def speed_line(told: dict[str, Any] | None) -> str:
+    """What was measured, in a sentence."""
+    if told is None:
+        return "Not measured."
+    return (f"Ours over theirs, below 1 is faster or smaller: 8 pictures of 224x224 or 4 texts of 256 tokens, float32, "
+            f"{told['threads']} threads of an {told['processor']} ({told['date']}, torch {told['versions']['torch']}; "
+            "`python -m benchmarks.models`).")  # fmt: skip
+
+
+def speed_rows(told: dict[str, Any] | None) -> list[tuple[str, ...]]:
+    """Variant, whose, and the three ratios."""
+    return [
+        (name, row["against"], *(f"{row[kind]:.2f}" for kind in ("forward", "forward + backward", "memory")))
+        for name, row in (told["models"] if told else {}).items()
+    ]
+
+
 def _and(words: list[str]) -> str:
     return ", ".join(words[:-1]) + (" and " if len(words) > 1 else "") + "".join(words[-1:])
 
@@ -160,6 +190,9 @@ def markdown(name: str) -> str:
         if told["weights"] else "None are known here.",
         "## Parity",
         said + "".join(f"\n* {line}" for line in numbers),
+        "## Speed and memory",
+        speed_line(told["speed"]),
+        *([_table(SPEED_COLUMNS, speed_rows(told["speed"]))] if told["speed"] else []),
         "## Known departures",
         told["departures"] or "None are known.",
     ]  # fmt: skip

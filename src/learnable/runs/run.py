@@ -26,6 +26,7 @@ from learnable.data.examples import Data, Examples, Info, TextWindows
 from learnable.errors import CallError, WorldError
 from learnable.files import write_json
 from learnable.home import runs_folder
+from learnable.nn import way
 from learnable.runs.configure import configure
 from learnable.runs.lock import LOCK, busy
 from learnable.train import checkpoint
@@ -50,6 +51,7 @@ class Run:
     def __init__(self, folder: Path, say: Say = _silent):
         self.folder = folder
         self.say = say
+        self.plain = False  # whether `predict` chooses nothing for this machine
         self.record = _read_record(folder, say)
 
     @classmethod
@@ -184,6 +186,14 @@ class Run:
         checkpoint.load_model(model, weights, f"{self.name}/{folder.name}")
         return model.eval()
 
+    @cached_property
+    def _way(self) -> way.Way:
+        """How the model answers fastest here; it is laid out so."""
+        torch.set_num_threads(way.allowed_threads())
+        found = way.choose(self.model, "cpu")
+        found.lay_out(self.model)
+        return found
+
     @property
     def described(self) -> str:
         """Which run it is, on what data, and whether it came to its end: said before it is used."""
@@ -254,7 +264,8 @@ class Run:
         return self.recipe.generate is not None
 
     def predict(self, path: Any) -> dict[str, Any]:
-        """What the model says to a file (or its bytes): {"prediction", "probabilities", ...}.
+        """What the model says to a file (or its bytes): {"prediction", "probabilities", ...}; in the machine's way (`nn.way`),
+        unless `plain` says otherwise.
 
         Raises:
             CallError: this kind of model predicts nothing.
@@ -263,7 +274,10 @@ class Run:
             raise CallError(
                 f"{self.recipe_name} predicts nothing from a file; it makes things: learnable generate {self.name}"
             )
-        return self.recipe.predict(self.model, self.info, path)
+        if self.plain:
+            return self.recipe.predict(self.model, self.info, path)
+        with self._way.autocast("cpu"):
+            return self.recipe.predict(self.model, self.info, path)
 
     def generate(
         self, *, prompt: str | None = None, count: int = 200, seed: int = 0, temperature: float = 1.0, **more: Any

@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -66,7 +67,7 @@ def start(name: str, overrides: Overrides | None = None, show: Show | None = Non
     Args:
         name: of the recipe.
         overrides: flags by name: data, seed, steps, epochs, batch_size, learning_rate, clip, accumulate, average,
-            patience, every, device, precision, parallel, smoke, and the recipe's own settings.
+            patience, every, device, precision, plain, parallel, smoke, and the recipe's own settings.
 
     Raises:
         CallError: an unknown recipe, data set or flag, or a number out of range.
@@ -82,8 +83,13 @@ def start(name: str, overrides: Overrides | None = None, show: Show | None = Non
     if isinstance(recipe, Recipe) and recipe.settle is not None:
         settled = recipe.settle(overrides.get("data"), recipe.settings, show.notice)
         recipe = configure(name, catalog.load(target), {**overrides, **settled})
+    plain = overrides.get("plain", False)
     place = Machine(
-        overrides.get("device", "auto"), overrides.get("precision", "fp32"), overrides.get("parallel", "ddp")
+        overrides.get("device", "auto"),
+        overrides.get("precision", "fp32" if plain else "auto"),
+        overrides.get("parallel", "ddp"),
+        "contiguous" if plain else "auto",
+        threads=not plain,
     )
     try:
         data = recipe.data(overrides.get("data"), **recipe.data_settings)
@@ -94,7 +100,7 @@ def start(name: str, overrides: Overrides | None = None, show: Show | None = Non
             "seed": int(overrides.get("seed", 0)),
             "info": data.info.to_json(),
             "data": {"train": len(data.train), "valid": len(data.valid), "test": len(data.test), "fingerprint": fingerprint(data.train)},
-            "machine": {**machine(), "device": str(place.device), "precision": place.precision, "processes": place.world},
+            "machine": {**machine(), "device": str(place.device), "precision": place.way.precision, "processes": place.world},
         }  # fmt: skip
         run = Run.create(name, record) if place.first else None
         folder = place.agree(run.folder if run else None)
@@ -119,8 +125,13 @@ def resume(name: str, show: Show | None = None) -> Run:
     if int(os.environ.get("WORLD_SIZE", "1")) != run.record["machine"]["processes"]:
         raise CallError(f"{run.name} was begun by {run.record['machine']['processes']} processes; go on with as many, or its "
                         f"end would be another one: {how_to_resume(run)}")  # fmt: skip
+    began = run.record["machine"]  # it goes on as it began, whatever this machine would choose
     place = Machine(
-        overrides.get("device", "auto"), overrides.get("precision", "fp32"), overrides.get("parallel", "ddp")
+        overrides.get("device", "auto"),
+        overrides.get("precision", began.get("precision", "fp32")),
+        overrides.get("parallel", "ddp"),
+        began.get("memory_format", "contiguous"),
+        threads=not overrides.get("plain", False),
     )
     try:
         data = run.data()
@@ -213,6 +224,8 @@ def _train(
     if recipe.start is not None and not checkpoint.steps_saved(run.folder):
         recipe.start(model, data.info, place, run.seed, show.notice, **recipe.start_settings)
     team = Team(model, recipe.players, place)
+    if place.first:
+        run.update(machine={**run.record["machine"], **asdict(place.way)})
     average = Average(checkpoint.bare_state(team), recipe.average) if recipe.average else None
     torch.manual_seed(stream(run.seed, "training", place.rank).initial_seed())
     steps = recipe.steps_for(len(data.train))

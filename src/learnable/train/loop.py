@@ -105,7 +105,7 @@ class Team:
     """
 
     def __init__(self, model: nn.Module, players: Sequence[Player], machine: Machine):
-        model.to(machine.device)
+        machine.place(model)
         self.bare = model
         self.machine = machine
         self.seats: list[Seat] = []

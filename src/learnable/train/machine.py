@@ -16,8 +16,8 @@ import torch
 from torch import nn
 
 from learnable.errors import CallError, WorldError
+from learnable.nn import way
 
-PRECISIONS = {"fp32": "no", "bf16": "bf16"}
 PARALLELS = ("ddp", "fsdp")
 LAUNCHED = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")  # what torchrun tells each process
 START = "start with: torchrun --nproc-per-node 2 -m learnable train ..."
@@ -28,17 +28,26 @@ class Machine:
 
     Args:
         device: "auto" takes CUDA, then Apple's MPS, then the CPU.
-        precision: "fp32", or "bf16": matrix products in bfloat16, weights in float32 (autocast).
+        precision: "fp32", or "bf16": matrix products in bfloat16, weights in float32 (autocast); "auto" is settled when the
+            model is there, as is
+        memory_format: "contiguous" or "channels_last" (`learnable.nn.way`).
         parallel: how several processes share the work: "ddp", each has all weights; "fsdp", each has a part (FSDP2).
+        threads: False leaves torch's number of threads as it is, where a container may run fewer.
 
     Raises:
-        CallError: an unknown device, precision or way of sharing.
+        CallError: an unknown device, precision, memory format or way of sharing.
         WorldError: the device is not there, or the launcher started another number of processes than it said.
     """
 
-    def __init__(self, device: str = "auto", precision: str = "fp32", parallel: str = "ddp"):
-        if precision not in PRECISIONS:
-            raise CallError(f"expected a precision of {', '.join(PRECISIONS)}, came '{precision}'")
+    def __init__(
+        self,
+        device: str = "auto",
+        precision: str = "auto",
+        parallel: str = "ddp",
+        memory_format: str = "auto",
+        threads: bool = True,
+    ):
+        way.check(precision, memory_format)
         if parallel not in PARALLELS:
             raise CallError(f"expected parallel to be one of {', '.join(PARALLELS)}, came '{parallel}'")
         kind = _available(device)
@@ -52,13 +61,16 @@ class Machine:
         AcceleratorState._reset_state(
             reset_partial_state="LOCAL_RANK" not in os.environ
         )  # a run before this one, in tests
-        self.accelerator = Accelerator(cpu=kind == "cpu", mixed_precision=PRECISIONS[precision])
+        self.accelerator = Accelerator(cpu=kind == "cpu")
         self.device: torch.device = torch.device(kind) if kind == "mps" else self.accelerator.device
         self.rank: int = self.accelerator.process_index
         self.world: int = self.accelerator.num_processes
-        self.precision = precision
+        self.asked = precision, memory_format
+        self.way = way.PLAIN
         self.parallel = parallel
         self.sharded = parallel == "fsdp"
+        if threads and self.device.type == "cpu":
+            torch.set_num_threads(way.allowed_threads())
         if promised != self.world:
             raise WorldError(f"the launcher promised {promised} processes and {self.world} run; {START}")
         if self.sharded and not torch.distributed.is_initialized():
@@ -69,6 +81,14 @@ class Machine:
     def first(self) -> bool:
         """Whether this is the process that writes and speaks."""
         return self.rank == 0
+
+    def place(self, model: nn.Module) -> None:
+        """Put the model on the device, in the way that suits both."""
+        precision, memory_format = self.asked
+        if self.sharded and memory_format == "auto":  # FSDP2 divides only what lies in the usual order
+            memory_format = "contiguous"
+        self.way = way.choose(model, self.device, precision, memory_format)
+        self.way.lay_out(model.to(self.device))
 
     def wrap(self, module: nn.Module) -> nn.Module:
         """The module as its player is to call it: itself, in DDP, or with its weights divided.
@@ -94,9 +114,9 @@ class Machine:
             )
         return module
 
-    def autocast(self) -> AbstractContextManager[None]:
-        """Where the objective is computed: in bfloat16 if that was asked for."""
-        return contextlib.nullcontext() if self.precision == "fp32" else self.accelerator.autocast()
+    def autocast(self) -> AbstractContextManager[object]:
+        """Where the objective is computed: in bfloat16 if that is the way."""
+        return self.way.autocast(self.device)
 
     def mean(self, values: dict[str, float]) -> dict[str, float]:
         """The mean over all processes of numbers that each has measured on its own part."""

@@ -65,7 +65,8 @@ COMMON: dict[str, tuple[Kind, str]] = {
     "patience":      (int,   "stop after so many evaluations without a better one"),
     "every":         (int,   "steps between evaluations and checkpoints"),
     "device":        (str,   "cpu, cuda or mps; the best there is by default"),
-    "precision":     (str,   "fp32 or bf16"),
+    "precision":     (str,   "fp32 or bf16; what the machine does fast for a large model by default"),
+    "plain":         (bool,  "choose nothing for this machine: fp32, contiguous, torch's threads"),
     "smoke":         (bool,  "a few steps only: does it run at all?"),
 }  # fmt: skip
 FLAG = re.compile(r"[a-z][a-z0-9-]{0,40}")

@@ -62,7 +62,7 @@ RECIPE = Recipe(
     data_settings={"size": 16, "channels": 1, "flip": False, "pad": 0},
     model_settings={"layers": 20, "width": 8},
     sources=SOURCES,
-    players=(Player(classify, partial(sgd, momentum=0.9, weight_decay=1e-4), learning_rate=0.2, schedule=one_cycle),),
+    players=(Player(classify, partial(sgd, momentum=0.9, weight_decay=1e-4), learning_rate=0.4, schedule=one_cycle),),
     steps=600,
     batch_size=64,
     every=200,
