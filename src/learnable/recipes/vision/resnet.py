@@ -72,8 +72,11 @@ RECIPE = Recipe(
     expected=Expected("accuracy", at_least=0.5, minutes=1),
 )
 DEEP = replace(
-    RECIPE, model_settings={"layers": 56, "width": 8}, expected=Expected("accuracy", at_least=0.6, minutes=3)
+    RECIPE,
+    model_settings={"layers": 56, "width": 8},
+    players=(replace(RECIPE.players[0], learning_rate=0.2),),
+    expected=Expected("accuracy", at_least=0.5, minutes=3),
 )
-PLAIN = replace(RECIPE, model=plain)
+PLAIN = replace(RECIPE, model=plain, expected=Expected("accuracy", at_least=0.3, minutes=1))
 DEEP_PLAIN = replace(DEEP, model=plain, expected=Expected("accuracy", at_most=0.5, minutes=3))
 DEEP_HIGHWAY = replace(DEEP, model=highway)
