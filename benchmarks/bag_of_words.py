@@ -14,10 +14,16 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from learnable.data.labeled import read_parts
-from learnable.data.words import words_of
+from learnable.data.tokenizers.cleaning import BertNormalizer
+from learnable.data.tokenizers.cutting import bert_words
 
 STRENGTHS = (1, 3, 10, 30)
 LENGTHS = ((1, 1), (1, 2))
+CLEAN = BertNormalizer()
+
+
+def words_of(text: str) -> list[str]:
+    return bert_words(CLEAN(text))
 
 
 def bag_of_words(source: str, examples: int = 0) -> dict[str, object]:

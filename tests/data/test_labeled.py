@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from learnable.data.labeled import labeled_texts, read_ag_news, read_labeled_table, read_modules, read_sst, read_tree
-from learnable.data.words import SPECIAL, Lexicon
+from learnable.data.tokenizers.formats import to_json
+from learnable.data.tokenizers.learning import learn_wordpiece
+from learnable.data.words import words_of
 from learnable.errors import CallError, WorldError
 
 
@@ -17,8 +19,8 @@ def test_modules_are_the_default():
     data = labeled_texts(vocab=2000)
     assert data.info.data == f"modules of Python {platform.python_version()}" and len(data.info.classes) == 22
     batch = data.test.batch(torch.tensor([0]), {})
-    lexicon = Lexicon(data.info.more["vocabulary"])
-    assert batch["tokens"][0, 0] == lexicon.first and data.info.classes[batch["label"][0]] == "argparse"
+    words = words_of(data.info)
+    assert batch["tokens"][0, 0] == words.first and data.info.classes[batch["label"][0]] == "argparse"
 
 
 def test_the_end_of_every_module_is_kept_for_the_test():
@@ -115,11 +117,11 @@ def test_tables_that_will_not_do(tmp_path, text, said):
 
 
 def test_fewer_examples_and_anothers_words(tmp_path):
-    pieces = (*SPECIAL, *"abcdefghijklmnopqrstuvwxyz", *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"))
+    others = learn_wordpiece("the quick brown fox jumps over the lazy dog", 60)
     path = table(tmp_path, "text,label\n" + "".join(f"{i} {w},{w}\n" for i in range(40) for w in ("cat", "dog")))
-    data = labeled_texts(str(path), examples=50, pieces=pieces)
-    assert len(data.train) == 50 and data.info.more["vocabulary"] == list(pieces)
-    again = labeled_texts(str(path), examples=60, pieces=pieces)
+    data = labeled_texts(str(path), examples=50, tokenizer=others)
+    assert len(data.train) == 50 and data.info.tokenizer == to_json(others)
+    again = labeled_texts(str(path), examples=60, tokenizer=others)
     assert torch.equal(again.train.tokens[:50], data.train.tokens)  # the fewer are part of the more
 
 

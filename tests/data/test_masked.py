@@ -5,18 +5,21 @@ import torch
 from torch.testing import assert_close
 
 from learnable.data.masked import Masked, Windows, masked_text, unigram
-from learnable.data.words import SPECIAL, Lexicon, Rows
+from learnable.data.tokenizers.formats import bert
+from learnable.data.tokenizers.wordpiece import SPECIAL, WordPiece
+from learnable.data.words import Rows, Words, words_of
 from learnable.errors import CallError, WorldError
 from learnable.train.batches import Batches
 
-LEXICON = Lexicon((*SPECIAL, *(f"w{i}" for i in range(95))))
+PIECES = (*SPECIAL, *(f"w{i}" for i in range(95)))
+WORDS = Words(bert(WordPiece({piece: number for number, piece in enumerate(PIECES)})))
 
 
 def many(rows=400, tokens=40):
     generator = torch.Generator().manual_seed(0)
     text = torch.randint(5, 100, (rows, tokens), generator=generator)
     text[:, 0], text[:, -1] = 2, 3
-    return Masked(Rows(text, 0), LEXICON, tokens), text
+    return Masked(Rows(text, 0), WORDS, tokens), text
 
 
 def drawn(examples, count, seed=1):
@@ -61,7 +64,7 @@ def test_several_processes_see_the_same_blots():
 
 def test_short_texts_have_one_blot_and_padding_none():
     text = torch.tensor([[2, 7, 3, 0, 0, 0], [2, 7, 8, 9, 3, 0]])
-    batch = drawn(Masked(Rows(text, 0), LEXICON, 6), 2)
+    batch = drawn(Masked(Rows(text, 0), WORDS, 6), 2)
     assert ((batch["target"] >= 0).sum(dim=1) == 1).all() and batch["target"].shape == (2, 5)
     assert batch["target"][0, 1] == 7
 
@@ -82,18 +85,18 @@ def test_windows_are_framed():
 
 def test_counting_alone():
     train, test = torch.tensor([[2, 5, 5, 5, 6, 3]]), torch.tensor([[2, 5, 6, 3, 0, 0]])
-    counted = unigram(train, test, LEXICON)
+    counted = unigram(train, test, WORDS)
     assert counted["accuracy"] == 0.5
     assert counted["loss"] == pytest.approx(-(math.log(3.01 / 5) + math.log(1.01 / 5)) / 2)
 
 
 def test_the_standard_library_is_the_default():
     data = masked_text(context=32, vocab=1000)
-    assert "stdlib" in data.info.data and data.info.context == 32 and len(data.info.more["vocabulary"]) == 1000
+    assert "stdlib" in data.info.data and data.info.context == 32 and data.info.vocab == 1000
     assert len(data.train) > 100_000 and data.valid.examples.tokens.shape[1] == 32
-    lexicon = Lexicon(data.info.more["vocabulary"])
+    words = words_of(data.info)
     stretch = data.valid.examples.tokens[0].tolist()
-    assert stretch[0] == lexicon.first and stretch[-1] == lexicon.last and lexicon.mask not in stretch
+    assert stretch[0] == words.first and stretch[-1] == words.last and words.mask not in stretch
     assert 0.03 < data.info.more["unigram"]["accuracy"] < 0.2
 
 
@@ -117,6 +120,6 @@ def test_wrong_calls():
     with pytest.raises(CallError, match="at least 8 tokens"):
         masked_text(context=3)
     with pytest.raises(CallError, match="between 0 and 1"):
-        Masked(Rows(torch.tensor([[2, 7, 3]]), 0), LEXICON, 3, share=1.0)
+        Masked(Rows(torch.tensor([[2, 7, 3]]), 0), WORDS, 3, share=1.0)
     with pytest.raises(CallError, match="did you mean 'stdlib'"):
         masked_text("stdlb")

@@ -6,10 +6,11 @@ from torch import nn
 
 from learnable.data.examples import Info
 from learnable.data.masked import Masked
-from learnable.data.words import SPECIAL, Lexicon, Rows
+from learnable.data.tokenizers.learning import learn_wordpiece
+from learnable.data.words import Rows, Words
 from learnable.metrics.masked import masked_metrics
 
-LEXICON = Lexicon((*SPECIAL, "a", "b"))
+WORDS = Words(learn_wordpiece("a b", 7))
 
 
 class Always(nn.Module):
@@ -25,7 +26,7 @@ class Always(nn.Module):
 
 def test_each_place_counts_once():
     text = torch.tensor([[2, 5, 5, 5, 5, 5, 5, 3]] * 3 + [[2, 6, 3, 0, 0, 0, 0, 0]] * 2)  # 1 place each
-    examples = Masked(Rows(text, 0), LEXICON, 8)
+    examples = Masked(Rows(text, 0), WORDS, 8)
     undecided = Always([-1e9] * 5 + [0.0, 0.0])
     for size in (1, 2, 128):
         metrics = masked_metrics(undecided, examples, Info("toy"), batch_size=size)
@@ -34,7 +35,7 @@ def test_each_place_counts_once():
 
 def test_it_is_the_same_every_time_and_says_what_counting_gives():
     text = torch.randint(5, 7, (20, 8), generator=torch.Generator().manual_seed(0))
-    examples, info = Masked(Rows(text, 0), LEXICON, 8), Info("toy", more={"unigram": {"loss": 0.5, "accuracy": 0.6}})
+    examples, info = Masked(Rows(text, 0), WORDS, 8), Info("toy", more={"unigram": {"loss": 0.5, "accuracy": 0.6}})
     model = Always([-1e9] * 5 + [0.0, 1.0]).train()
     first = masked_metrics(model, examples, info)
     assert first == masked_metrics(model, examples, info) and model.training

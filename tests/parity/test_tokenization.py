@@ -1,5 +1,7 @@
 """The published vocabularies against the libraries by which they are used: every text the same numbers, and back."""
 
+import json
+import shutil
 import unicodedata
 
 import pytest
@@ -8,7 +10,9 @@ from hypothesis import strategies as st
 
 from learnable.data.fetch import fetch
 from learnable.data.tokenizers import formats
+from learnable.data.tokenizers.learning import learn_bpe, learn_wordpiece
 from learnable.data.tokenizers.published import vocabulary
+from learnable.data.words import Words
 
 HARD = [
     "", "a", " ", "    ", "\n\n\t x", "Hello, world! It's 42% of café.", "👍🏽 emoji 🇩🇪", "e\u0301\u0323 cafe\u0301",
@@ -104,3 +108,75 @@ def test_gpt2_is_tiktokens(mirror):
 def test_ten_megabytes_without_a_space(text, mirror):
     ours = vocabulary("gpt2")
     assert ours.decode(ours.encode(text)) == text
+
+
+def agree_on_everything(ours, theirs):
+    """Numbers between the marks, without them, of two texts, and where the end is cut off."""
+
+    def agree(text):
+        assert ours.encode(text) == theirs(text)["input_ids"], repr(text)
+        assert ours.encode(text, special=False) == theirs(text, add_special_tokens=False)["input_ids"], repr(text)
+        assert Words(ours).frame(text, 6) == theirs(text, truncation=True, max_length=6)["input_ids"], repr(text)
+
+    for text in HARD:
+        agree(text)
+
+    @settings(max_examples=200, deadline=None)
+    @given(TEXTS)
+    def same(text):
+        if all(unicodedata.category(letter) not in ("Cn", "Co") for letter in text):
+            agree(text)
+
+    same()
+    assert ours.encode_pair("Zoë", "東京")[0] == theirs("Zoë", "東京")["input_ids"]
+
+
+MANY = " ".join([*HARD[4:14], "Der Übermut. Ein Élan, İstanbul ΑΣ", "東京 한국어 don't DON'T"])
+BERTS = {
+    "uncased": {},
+    "cased": {"do_lower_case": False},
+    "small letters with accents": {"strip_accents": False},
+    "Chinese in words": {"tokenize_chinese_chars": False},
+    "cased without accents": {"do_lower_case": False, "strip_accents": True},
+}
+
+
+@pytest.mark.parametrize("form", ["vocab.txt", "tokenizer.json"])
+@pytest.mark.parametrize("said", BERTS.values(), ids=BERTS)
+def test_a_folder_of_a_bert_is_read_as_transformers_reads_it(said, form, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    learned = learn_wordpiece(MANY, 400, lowercase=said.get("do_lower_case", True))
+    formats.save_wordpiece(learned, tmp_path / "vocab.txt")
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": True, **said}))
+    theirs = transformers.BertTokenizer.from_pretrained(tmp_path)
+    if form == "tokenizer.json":
+        theirs.backend_tokenizer.save(str(tmp_path / form))
+        (tmp_path / "vocab.txt").unlink()
+    agree_on_everything(formats.load(tmp_path), theirs)
+
+
+@pytest.mark.parametrize("lower", [True, False])
+def test_the_published_bert_is_read_as_transformers_reads_it(lower, mirror, tmp_path):
+    """The list of small letters also as if it were one of both: then words with capitals are unknown."""
+    transformers = pytest.importorskip("transformers")
+    shutil.copy(fetch("bert-base-uncased", "vocab.txt"), tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": lower}))
+    agree_on_everything(formats.load(tmp_path), transformers.BertTokenizer.from_pretrained(tmp_path))
+
+
+@pytest.mark.parametrize("spaced", [False, True])
+@pytest.mark.parametrize("form", ["two files", "tokenizer.json"])
+def test_a_folder_of_a_roberta_is_read_as_transformers_reads_it(form, spaced, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    learned = learn_bpe(MANY, 400, special=["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
+    formats.save_byte_pairs(learned, tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"add_prefix_space": spaced}))
+    theirs = transformers.RobertaTokenizer.from_pretrained(tmp_path)
+    if form == "tokenizer.json":
+        theirs.backend_tokenizer.save(str(tmp_path / form))
+    agree_on_everything(formats.load(tmp_path), theirs)
+    ours = formats.load(tmp_path)
+    assert ours.encode("a<mask> b</s>") == theirs("a<mask> b</s>")["input_ids"]
+    assert ours.decode(ours.encode("Zoë\n 東京")) == theirs.decode(
+        theirs("Zoë\n 東京")["input_ids"], skip_special_tokens=True
+    )

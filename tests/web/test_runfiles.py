@@ -117,3 +117,9 @@ def test_a_recording_says_what_the_socket_would_have_said(run):
     assert messages[0]["status"] == "running" and messages[-1]["status"] == "finished"
     steps = [row["step"] for message in messages for row in message.get("rows", ())]
     assert steps == [row["step"] for row in run.rows()] and messages[-1]["metrics"] == run.record["metrics"]
+
+
+def test_a_model_that_only_reads_is_not_asked_to_write():
+    assert runfiles.uses({"tokenizer": {"model": {}}}) == {"generate": "text"}
+    assert runfiles.uses({"tokenizer": {"model": {}}, "classes": ["a", "b"]}) == {}
+    assert runfiles.uses({"tokenizer": {"model": {}}, "more": {"unigram": {"loss": 1.0}}}) == {}

@@ -1,7 +1,9 @@
 import builtins
 import json
 import os
+import shutil
 import sys
+from fnmatch import fnmatch
 from types import SimpleNamespace
 
 import pytest
@@ -179,18 +181,45 @@ def test_what_is_neither_a_folder_nor_a_name_on_the_hub(name):
         read_checkpoint(name)
 
 
-def test_only_config_and_safetensors_are_fetched(tmp_path, monkeypatch):
-    write_checkpoint(tmp_path, {"kind": "toy"}, state())
-    asked = {}
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A repository in a folder; what is asked for, and there, is fetched into another."""
+    repository, cache = tmp_path / "repository", tmp_path / "cache"
+    repository.mkdir(), cache.mkdir()
 
     def snapshot_download(name, allow_patterns):
-        asked.update(name=name, patterns=allow_patterns)
-        return str(tmp_path)
+        assert name == "openai-community/gpt2"
+        for file in repository.iterdir():
+            if any(fnmatch(file.name, pattern) for pattern in allow_patterns):
+                shutil.copy(file, cache)
+        return str(cache)
 
     monkeypatch.setitem(sys.modules, "huggingface_hub", SimpleNamespace(snapshot_download=snapshot_download))
+    return repository
+
+
+def test_config_safetensors_and_tokenizer_are_fetched_and_nothing_else(hub):
+    write_checkpoint(hub, {"kind": "toy"}, state())
+    weights = {"config.json", "model.safetensors"}
+    tokenizer = {
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "vocab.txt",
+        "vocab.json",
+        "merges.txt",
+    }
+    for name in tokenizer | {"pytorch_model.bin", "README.md", "onnx.json", "train.py", "flax_model.msgpack"}:
+        (hub / name).write_text("x")
     assert read_checkpoint("openai-community/gpt2")[0] == {"kind": "toy"}
-    assert asked["name"] == "openai-community/gpt2"
-    assert all(pattern.endswith((".json", ".safetensors")) for pattern in asked["patterns"])
+    assert {file.name for file in download("openai-community/gpt2").iterdir()} == weights | tokenizer
+
+
+def test_a_repository_without_a_tokenizer_is_fetched_too(hub):
+    write_checkpoint(hub, {"kind": "toy"}, state())
+    (hub / "vocab.txt").write_text("x")
+    names = {file.name for file in download("openai-community/gpt2").iterdir()}
+    assert names == {"config.json", "model.safetensors", "vocab.txt"}
 
 
 def test_without_a_network_it_says_so(monkeypatch):

@@ -1,14 +1,13 @@
 """Texts with a class each: modules of Python's library, the Stanford Sentiment Treebank, AG News, a table of your own.
 
-A text is a row of pieces of words (`learnable.data.words`), [CLS] in front and [SEP] behind. What a class is called and which
-pieces there are is kept in the run's record, so a model can be asked about new texts without its data.
+A text is a row of pieces of words (`learnable.data.words`), a mark in front and one behind. What a class is called and how a
+text is cut is kept in the run's record, so a model can be asked about new texts without its data.
 """
 
 import csv
 import io
 import platform
 import sysconfig
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -19,7 +18,10 @@ from learnable.data.folders import stratified
 from learnable.data.registry import name_or_path
 from learnable.data.tables import read_table
 from learnable.data.text import STDLIB, read_text
-from learnable.data.words import Lexicon, Rows, framed, learn_words
+from learnable.data.tokenizers.formats import to_json
+from learnable.data.tokenizers.learning import learn_wordpiece
+from learnable.data.tokenizers.tokenizer import Tokenizer
+from learnable.data.words import Rows, Words, framed, words_of
 from learnable.errors import CallError, WorldError
 
 NAMES = ("modules", "sst", "sst5", "ag_news", "ag_news_test")
@@ -36,7 +38,7 @@ Parts = tuple[str, tuple[str, ...], tuple[Labeled, Labeled, Labeled]]  # what it
 
 def labeled_texts(
     source: str | None = None, *, context: int = 64, vocab: int = 8192, examples: int = 0, phrases: bool = False,
-    pieces: Sequence[str] = (),
+    tokenizer: Tokenizer | None = None,
 ) -> Data:  # fmt: skip
     """Texts with the keys `tokens` (texts, at most context) and `label`.
 
@@ -48,7 +50,7 @@ def labeled_texts(
         vocab: pieces of the vocabulary, which is learned from the training part.
         examples: how many of the training part are used, 0: all. The others stay the same.
         phrases: train on every phrase of the treebank that has a label of its own, not on whole sentences alone.
-        pieces: the vocabulary of a model that is there already.
+        tokenizer: that of a model that is there already; None: WordPiece, learned here.
 
     Raises:
         CallError: no such data set, a context below 3, phrases of what has none, or more examples than there are.
@@ -66,9 +68,10 @@ def labeled_texts(
     if examples:
         order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0)).tolist()
         train = [train[i] for i in order[:examples]]
-    lexicon = Lexicon(pieces or learn_words((text for text, _ in train), vocab))
-    rows = [_rows(part, lexicon, context) for part in (train, *parts[1:])]
-    return Data(Info(data=name, classes=classes, context=context, more={"vocabulary": list(lexicon.pieces)}), *rows)
+    if tokenizer is None:
+        tokenizer = learn_wordpiece((text for text, _ in train), vocab)
+    rows = [_rows(part, Words(tokenizer), context) for part in (train, *parts[1:])]
+    return Data(Info(data=name, classes=classes, context=context, tokenizer=to_json(tokenizer)), *rows)
 
 
 def texts_like(source: str | None, info: Info) -> Rows:
@@ -83,7 +86,7 @@ def texts_like(source: str | None, info: Info) -> Rows:
     if classes != info.classes:
         raise CallError(f"the model knows the classes {', '.join(info.classes)[:200]}, and {name} has "
                         f"{', '.join(classes)[:200]}; evaluate it on data of the same kind")  # fmt: skip
-    return _rows(parts[2], Lexicon(info.more["vocabulary"]), info.context)
+    return _rows(parts[2], words_of(info), info.context)
 
 
 def read_modules(folder: Path | None = None) -> Parts:
@@ -221,9 +224,9 @@ def read_parts(choice: str | Path, phrases: bool = False) -> Parts:
     return read_sst(five=choice == "sst5", phrases=phrases)
 
 
-def _rows(part: Labeled, lexicon: Lexicon, context: int) -> Rows:
-    tokens = framed([text for text, _ in part], lexicon, context)
-    return Rows(tokens, lexicon.padding, {"label": torch.tensor([label for _, label in part])})
+def _rows(part: Labeled, words: Words, context: int) -> Rows:
+    tokens = framed([text for text, _ in part], words, context)
+    return Rows(tokens, words.padding, {"label": torch.tensor([label for _, label in part])})
 
 
 def _news(path: Path) -> Labeled:

@@ -11,7 +11,6 @@ import platform
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -22,7 +21,9 @@ from learnable.data.fetch import fetch
 from learnable.data.labeled import read_ag_news, read_sst
 from learnable.data.registry import name_or_path
 from learnable.data.text import SHARES, read_text, stdlib_text
-from learnable.data.words import Lexicon, Rows, framed, learn_words
+from learnable.data.tokenizers.formats import to_json
+from learnable.data.tokenizers.learning import learn_wordpiece
+from learnable.data.words import Rows, Words, framed, words_of
 from learnable.errors import CallError, WorldError
 
 SHARE = 0.15
@@ -55,22 +56,22 @@ class Windows:
 class Masked:
     """Examples with the key `tokens`, of which some are blotted out; `target` says what stood there, -100 elsewhere.
 
-    >>> lexicon = Lexicon(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefgh"))
-    >>> examples = Masked(Rows(torch.tensor([[2, 5, 6, 7, 8, 9, 10, 3]]), padding=0), lexicon, context=8)
+    >>> words = Words(learn_wordpiece("a b c d e f g h", 13))
+    >>> examples = Masked(Rows(torch.tensor([[2, 5, 6, 7, 8, 9, 10, 3]]), padding=0), words, context=8)
     >>> batch = examples.batch(torch.tensor([0]), examples.draw(1, torch.Generator().manual_seed(0)))
     >>> int((batch["target"] >= 0).sum())  # 15 % of six, rounded
     1
     """
 
-    def __init__(self, examples: Examples, lexicon: Lexicon, context: int, share: float = SHARE):
+    def __init__(self, examples: Examples, words: Words, context: int, share: float = SHARE):
         if not 0 < share < 1:
             raise CallError(f"expected a share of tokens to be guessed between 0 and 1, say 0.15, came {share}")
         self.examples = examples
         self.context = context
         self.share = share
-        self.mask = lexicon.mask
-        self.special = torch.tensor(lexicon.special)
-        self.others = torch.tensor([number for number in range(len(lexicon)) if number not in lexicon.special])
+        self.mask = words.mask
+        self.special = torch.tensor(words.special)
+        self.others = torch.tensor([number for number in range(len(words)) if number not in words.special])
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -123,23 +124,23 @@ def masked_text(source: str | None = None, *, context: int = 64, vocab: int = 40
     if context < 8:
         raise CallError(f"expected a context of at least 8 tokens, came {context}")
     name, parts = _parts(source)
-    pieces = learn_words(parts[0], vocab)
-    lexicon = Lexicon(pieces)
-    valid, test = (_rows(part, lexicon, context) for part in parts[1:])
+    tokenizer = learn_wordpiece(parts[0], vocab)
+    words = Words(tokenizer)
+    valid, test = (_rows(part, words, context) for part in parts[1:])
     train: Examples
     if len(parts[0]) > 1:
-        train = _rows(parts[0], lexicon, context)
+        train = _rows(parts[0], words, context)
         seen = train.tokens
     else:
-        seen = torch.tensor(lexicon.encode(parts[0][0]), dtype=torch.int32)
+        seen = torch.tensor(words.encode(parts[0][0]), dtype=torch.int32)
         if len(seen) < context or not len(valid) or not len(test):
             raise WorldError(
                 f"{name} is too short for a context of {context} tokens; give more text, or a smaller --context"
             )
-        train = Windows(seen, context, lexicon.first, lexicon.last)
-    more: dict[str, Any] = {"vocabulary": list(pieces), "unigram": unigram(seen, test.tokens, lexicon)}
-    info = Info(data=name, context=context, more=more)
-    return Data(info, *(Masked(part, lexicon, context, share) for part in (train, valid, test)))
+        train = Windows(seen, context, words.first, words.last)
+    more = {"unigram": unigram(seen, test.tokens, words)}
+    info = Info(data=name, context=context, tokenizer=to_json(tokenizer), more=more)
+    return Data(info, *(Masked(part, words, context, share) for part in (train, valid, test)))
 
 
 def masked_like(source: str | None, info: Info, share: float = SHARE) -> Masked:
@@ -147,16 +148,16 @@ def masked_like(source: str | None, info: Info, share: float = SHARE) -> Masked:
 
     Read by `masked_text`, it would bring words of its own, and the model would see other numbers.
     """
-    lexicon = Lexicon(info.more["vocabulary"])
+    words = words_of(info)
     _, parts = _parts(source)
-    return Masked(_rows(parts[2], lexicon, info.context), lexicon, info.context, share)
+    return Masked(_rows(parts[2], words, info.context), words, info.context, share)
 
 
-def unigram(train: Int[Tensor, "*seen"], test: Int[Tensor, "*asked"], lexicon: Lexicon) -> dict[str, float]:
+def unigram(train: Int[Tensor, "*seen"], test: Int[Tensor, "*asked"], words: Words) -> dict[str, float]:
     """What who knows nothing but how common each token is reaches on `test`: loss in nats, share of right guesses."""
-    special = torch.tensor(lexicon.special)
+    special = torch.tensor(words.special)
     seen, asked = (part[torch.isin(part, special, invert=True)].long() for part in (train, test))
-    counts = torch.bincount(seen, minlength=len(lexicon)).double() + 1 / len(lexicon)
+    counts = torch.bincount(seen, minlength=len(words)).double() + 1 / len(words)
     probability = counts / counts.sum()
     guess = counts.argmax()
     return {"loss": float(-probability[asked].log().mean()), "accuracy": float((asked == guess).double().mean())}
@@ -181,13 +182,13 @@ def _one_text(choice: str | Path) -> tuple[str, str]:
     return f"text {choice.name}", read_text(choice)
 
 
-def _rows(texts: Sequence[str], lexicon: Lexicon, context: int) -> Rows:
+def _rows(texts: Sequence[str], words: Words, context: int) -> Rows:
     """A row for each text, or, of a single one, for each stretch of it."""
     if len(texts) > 1:
-        return Rows(framed(texts, lexicon, context), lexicon.padding)
-    numbers = lexicon.encode(texts[0])
-    rows = torch.full((-(-len(numbers) // (context - 2)), context), lexicon.padding, dtype=torch.int32)
+        return Rows(framed(texts, words, context), words.padding)
+    numbers = words.encode(texts[0])
+    rows = torch.full((-(-len(numbers) // (context - 2)), context), words.padding, dtype=torch.int32)
     for row, start in zip(rows, range(0, len(numbers), context - 2), strict=True):
-        stretch = [lexicon.first, *numbers[start : start + context - 2], lexicon.last]
+        stretch = [words.first, *numbers[start : start + context - 2], words.last]
         row[: len(stretch)] = torch.tensor(stretch, dtype=torch.int32)
-    return Rows(rows, lexicon.padding)
+    return Rows(rows, words.padding)

@@ -1,123 +1,61 @@
-"""Text as pieces of words: common words whole, rare ones letter by letter, whatever BERT's own list of pieces says.
+"""Texts as rows of pieces of words, each between the marks that its tokenizer puts around it, filled up to the longest.
 
-    "unaffable"  ->  una ##ffa ##ble        by the published list
-    "xyzzy"      ->  x ##y ##z ##z ##y      by a list that was learned here
+    "Unaffable!"  ->  [CLS] una ##ffa ##ble ! [SEP] [PAD] [PAD]        by BERT's list of pieces
+    "Unaffable!"  ->  <s> Un aff able ! </s> <pad> <pad>               by RoBERTa's byte pairs
 
-A text is lower-cased, loses its accents, and is cut at spaces and around every mark. A word is then cut from the left into the
-longest pieces that the list knows; `##` is in front of those that do not begin a word.
+How a text is cut is the tokenizer's matter (`learnable.data.tokenizers`): one that was published, or one that was learned here.
 
-Paper    Wu et al. 2016, section 4.1 (the pieces); Devlin et al. 2019, section 3 (the marks around a text) - https://arxiv.org/abs/1609.08144
-Differs  a list that is learned here holds words and single letters alone
+Paper    Devlin et al. 2019, section 3 (the marks around a text) - https://arxiv.org/abs/1810.04805
 """
 
-import re
-import unicodedata
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from learnable.data.examples import Batch
+from learnable.data.examples import Batch, Info
+from learnable.data.tokenizers.tokenizer import Tokenizer
 from learnable.errors import CallError, WorldError
 
-PADDING, UNKNOWN, FIRST, LAST, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
-SPECIAL = (PADDING, UNKNOWN, FIRST, LAST, MASK)
-LONGEST = 100  # letters; a longer word is unknown, as in theirs
-
-_WORD = re.compile(r"[^\W_]+|[^\w\s]|_")
+# What the tokens that stand for no word are called, by BERT and by RoBERTa.
+PADDING, MASK = ("[PAD]", "<pad>"), ("[MASK]", "<mask>")
 
 
-def words_of(text: str) -> list[str]:
-    """The words and marks of a text, in lower case and without accents.
+class Words:
+    """A tokenizer, and the numbers of its tokens that stand for no word.
 
-    >>> words_of("Où est l'été_2?")
-    ['ou', 'est', 'l', "'", 'ete', '_', '2', '?']
-    """
-    plain = text.lower()
-    if not plain.isascii():
-        parts = unicodedata.normalize("NFD", plain)
-        plain = "".join(letter for letter in parts if unicodedata.category(letter) != "Mn")
-    return _WORD.findall(plain)
-
-
-def learn_words(texts: Iterable[str], size: int) -> tuple[str, ...]:
-    """The special tokens, the letters that occur often enough to matter, and the commonest words, `size` in all.
-
-    >>> learn_words(["a cat, a dog"], 16)[-2:]
-    ('cat', 'dog')
+    >>> from learnable.data.tokenizers.formats import bert
+    >>> from learnable.data.tokenizers.wordpiece import SPECIAL, WordPiece
+    >>> words = Words(bert(WordPiece({piece: at for at, piece in enumerate((*SPECIAL, "c", "cat", "##s"))})))
+    >>> words.encode("Cats"), words.frame("cats cat", context=4)
+    ([6, 7], [2, 6, 7, 3])
 
     Raises:
-        CallError: a size that leaves no room for words.
-    """
-    counts = Counter(word for text in texts for word in words_of(text))
-    letters: Counter[str] = Counter()
-    for word, count in counts.items():
-        for place, letter in enumerate(word[:LONGEST]):
-            letters[letter if place == 0 else f"##{letter}"] += count
-    room = max(0, size - len(SPECIAL))
-    pieces = sorted(sorted(letters, key=lambda piece: (-letters[piece], piece))[: room // 2])
-    known = set(pieces)
-    commonest = sorted(counts, key=lambda word: (-counts[word], word))
-    words = [word for word in commonest if word not in known][: room - len(pieces)]
-    if not words:
-        raise CallError(f"expected a vocabulary of more than {len(SPECIAL) + len(pieces)} pieces, which special tokens and "
-                        f"letters take, came {size}")  # fmt: skip
-    return (*SPECIAL, *pieces, *sorted(words))
-
-
-class Lexicon:
-    """A list of pieces, and how a text is written in them.
-
-    >>> lexicon = Lexicon((*SPECIAL, "c", "cat", "##s", "##a", "##t"))
-    >>> lexicon.encode("Cats cast")
-    [6, 7, 5, 8, 7, 9]
-
-    Raises:
-        WorldError: the list lacks one of the special tokens.
+        WorldError: it has no padding or mask, or puts something else around a text than a mark before it and one behind.
     """
 
-    def __init__(self, pieces: Sequence[str]):
-        self.pieces = tuple(pieces)
-        self.place = {piece: number for number, piece in enumerate(self.pieces)}
-        missing = [token for token in SPECIAL if token not in self.place]
-        if missing:
-            raise WorldError(f"expected the tokens {', '.join(SPECIAL)} in the list of {len(pieces)} pieces, and "
-                             f"{', '.join(missing)} is missing; is it the vocabulary of a BERT?")  # fmt: skip
-        self.padding, self.unknown, self.first, self.last, self.mask = (self.place[token] for token in SPECIAL)
-        self.special = tuple(sorted(self.place[token] for token in SPECIAL))
-        self._known: dict[str, list[int]] = {}
+    def __init__(self, tokenizer: Tokenizer):
+        self.tokenizer = tokenizer
+        self.padding, self.mask = (_number(tokenizer, names) for names in (PADDING, MASK))
+        match tokenizer.template.single:
+            case ((int(first), _), ("A", _), (int(last), _)):
+                self.first, self.last = first, last
+            case _:
+                raise WorldError("expected a tokenizer that puts one token before a text and one behind it, as BERT's and "
+                                 "RoBERTa's do, came another; is it the vocabulary of such a model?")  # fmt: skip
+        self.special = tuple(sorted(tokenizer.special | {self.padding, self.mask, self.first, self.last}))
 
     def __len__(self) -> int:
-        return len(self.pieces)
+        return len(self.tokenizer)
 
     def encode(self, text: str) -> list[int]:
         """The numbers of a text's pieces, without the marks around it."""
-        return [number for word in words_of(text) for number in self._split(word)]
+        return self.tokenizer.encode(text, special=False)
 
     def frame(self, text: str, context: int) -> list[int]:
-        """[CLS], as much of the text as fits, [SEP]."""
+        """The first mark, as much of the text as fits, the last mark."""
         return [self.first, *self.encode(text)[: context - 2], self.last]
-
-    def decode(self, numbers: Iterable[int]) -> str:
-        """The pieces with spaces between words; what the writing left out is gone."""
-        return " ".join(self.pieces[number] for number in numbers).replace(" ##", "")
-
-    def _split(self, word: str) -> list[int]:
-        if word in self._known:
-            return self._known[word]
-        found: list[int] = []
-        start = 0
-        while start < len(word) and len(word) <= LONGEST:
-            prefix = "##" if start else ""
-            end = next((end for end in range(len(word), start, -1) if prefix + word[start:end] in self.place), start)
-            if end == start:
-                break
-            found.append(self.place[prefix + word[start:end]])
-            start = end
-        self._known[word] = found if start == len(word) else [self.unknown]
-        return self._known[word]
 
 
 class Rows:
@@ -130,7 +68,8 @@ class Rows:
 
     def __init__(self, tokens: Int[Tensor, "texts context"], padding: int, more: Batch | None = None):
         self.tokens = tokens
-        self.lengths = (tokens != padding).sum(dim=1)
+        places = torch.arange(1, tokens.shape[1] + 1)
+        self.lengths = torch.where(tokens != padding, places, 0).amax(dim=1)  # a text may speak of [PAD] itself
         self.more = more or {}
 
     def __len__(self) -> int:
@@ -145,10 +84,29 @@ class Rows:
         return {"tokens": self.tokens[indexes, :longest].long(), **own}
 
 
-def framed(texts: Sequence[str], lexicon: Lexicon, context: int) -> Int[Tensor, "texts context"]:
+def words_of(info: Info) -> Words:
+    """Those that a model of this data was trained with.
+
+    Raises:
+        CallError: this data is no texts by a tokenizer.
+    """
+    if info.cutter is None:
+        raise CallError(f"expected texts in pieces of words, came {info.data}, which has no tokenizer")
+    return Words(info.cutter)
+
+
+def framed(texts: Sequence[str], words: Words, context: int) -> Int[Tensor, "texts context"]:
     """Each text between its marks, filled up; what does not fit is cut off."""
-    rows = torch.full((len(texts), context), lexicon.padding, dtype=torch.int32)
+    rows = torch.full((len(texts), context), words.padding, dtype=torch.int32)
     for row, text in zip(rows, texts, strict=True):
-        numbers = lexicon.frame(text, context)
+        numbers = words.frame(text, context)
         row[: len(numbers)] = torch.tensor(numbers, dtype=torch.int32)
     return rows
+
+
+def _number(tokenizer: Tokenizer, names: tuple[str, ...]) -> int:
+    found = [tokenizer.numbers[name] for name in names if name in tokenizer.numbers]
+    if not found:
+        raise WorldError(f"expected the token {' or '.join(names)} in the vocabulary of {len(tokenizer):,} tokens, and it is "
+                         "missing; is it the tokenizer of a BERT or a RoBERTa?")  # fmt: skip
+    return found[0]

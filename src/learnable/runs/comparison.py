@@ -42,7 +42,7 @@ def compare(first: Run, second: Run, metric: str | None = None) -> Sides:
     wanted = metric or (promised if promised in shared else shared[0] if shared else "")
     if wanted not in shared:
         raise CallError(f"{first.name} and {second.name} have no metric in common")
-    if by_pieces[0] != by_pieces[1] and wanted in ("loss", "perplexity"):
+    if by_pieces[0] != by_pieces[1] and not first.info.classes and wanted in ("loss", "perplexity"):
         raise CallError(f"{first.name} and {second.name} cut their text into different tokens, and {wanted} is counted by token; "
                         "compare their bits_per_character")  # fmt: skip
     if first.recipe_name == second.recipe_name and _what(first) == _what(second):

@@ -10,6 +10,8 @@ from learnable.export.program import Exported
 from learnable.files import write_json
 from learnable.runs.run import Run
 
+# What transformers calls the tokens of BERT that are no words.
+ROLES = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt2", "safetensors": ".safetensors"}
 
 
@@ -65,7 +67,9 @@ def tokenizer_files(run: Run) -> dict[str, Any]:
         return {}
     settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": run.info.context,
                 "clean_up_tokenization_spaces": False}  # fmt: skip
-    return {"tokenizer.json": to_json(tokenizer_of(run.info)), "tokenizer_config.json": settings}
+    tokenizer = tokenizer_of(run.info)
+    roles = {role: token for role, token in ROLES.items() if token in tokenizer.numbers}
+    return {"tokenizer.json": to_json(tokenizer), "tokenizer_config.json": settings | roles}
 
 
 def _reads_text(run: Run) -> bool:

@@ -207,7 +207,7 @@ class Run:
 
     def data(self, source: str | None = None) -> Data:
         """The run's data again, or another source read in the same way, by the run's own tokenizer."""
-        if self.info.tokenizer:
+        if self.info.tokenizer and self.can_generate:
             from learnable.data.tokens import tokenized_like
 
             return tokenized_like(source or self.record["overrides"].get("data"), self.info)
@@ -231,7 +231,7 @@ class Run:
             from learnable.data.tables import table_like
 
             return table_like(source, self.info)
-        if "vocabulary" in self.info.more:
+        if self.info.tokenizer and not self.can_generate:  # who only reads, reads row by row
             return self._texts(source)
         data = self.data(source)
         test: Examples = data.test

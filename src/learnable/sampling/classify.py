@@ -10,7 +10,7 @@ from learnable.data.examples import Info
 from learnable.data.images import prepare
 from learnable.data.tables import prepare_table
 from learnable.data.text import read_text
-from learnable.data.words import Lexicon
+from learnable.data.words import words_of
 from learnable.errors import CallError, WorldError
 
 
@@ -19,7 +19,7 @@ def classify(model: nn.Module, info: Info, path: str | Path | bytes) -> dict[str
 
     Of a table with one row, like `classify_image`; of more, lists with one entry a row.
     """
-    if "vocabulary" in info.more:
+    if info.tokenizer:
         return classify_text(model, info, path)
     if info.image is not None or "columns" not in info.more:
         return classify_image(model, info, path)
@@ -70,11 +70,11 @@ def classify_text(model: nn.Module, info: Info, path: str | Path | bytes) -> dic
             raise WorldError("expected a text in UTF-8, came other bytes") from error
     else:
         text = read_text(Path(path))
-    lexicon = Lexicon(info.more["vocabulary"])
-    numbers = lexicon.encode(text)
+    words = words_of(info)
+    numbers = words.encode(text)
     if not numbers:
         raise WorldError("expected a text with something to read, came one without a word")
-    answer = _answer(model, info, torch.tensor(lexicon.frame(text, info.context)))
+    answer = _answer(model, info, torch.tensor(words.frame(text, info.context)))
     unread = len(numbers) - (info.context - 2)
     return answer | ({"unread": unread} if unread > 0 else {})
 

@@ -282,6 +282,8 @@ def uses(info: Mapping[str, Any]) -> Row:
         return {"predict": "table", "columns": list(more["columns"])}
     if info.get("alphabet") and info.get("classes"):
         return {"predict": "line", "example": "a3 f7 k1 f?"}
+    if info.get("tokenizer") and (info.get("classes") or "unigram" in more):
+        return {}  # it reads texts, and writes none
     if info.get("alphabet") or info.get("tokenizer"):
         return {"generate": "text"}
     return {"generate": "points"} if info.get("noise") else {}

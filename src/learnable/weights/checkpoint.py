@@ -23,6 +23,15 @@ from learnable.home import data_folder
 
 WHOLE = "model.safetensors"
 SHARDS = "model.safetensors.index.json"
+# What says how a text becomes tokens; each repository has some of them.
+TOKENIZER = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+)
 PICKLE = "pytorch_model.bin"
 PICKLE_SHARDS = "pytorch_model.bin.index.json"
 
@@ -88,7 +97,7 @@ def _remove_shards(folder: Path) -> None:
 
 
 def download(name: str) -> Path:
-    """Fetch `config.json` and the safetensors files of "owner/name" from the Hugging Face hub, or find them in its cache.
+    """Fetch the config, the safetensors and the tokenizer of "owner/name" from the Hugging Face hub, or find them in its cache.
 
     Raises:
         WorldError: not such a name, the extra is not installed, no network, or no such repository.
@@ -101,7 +110,7 @@ def download(name: str) -> Path:
     except ImportError as error:
         raise WorldError(f"there is no folder {name}, and to fetch it from the Hugging Face hub one more package is needed: "
                          "pip install 'learnable[hub]'") from error  # fmt: skip
-    wanted = ["config.json", WHOLE, SHARDS, "model-*-of-*.safetensors"]
+    wanted = ["config.json", WHOLE, SHARDS, "model-*-of-*.safetensors", *TOKENIZER]
     try:
         return Path(snapshot_download(name, allow_patterns=wanted))
     except CallError:

@@ -49,6 +49,30 @@ def test_two_files_and_one(tmp_path):
     assert formats.load(tmp_path / "vocab.txt").encode("def f(x):") == pieces.encode("def f(x):")
 
 
+def test_a_folder_says_whether_letters_become_small(tmp_path):
+    formats.save_wordpiece(learn_wordpiece("zoë cat 東京 é", 40), tmp_path / "vocab.txt")
+    assert formats.load(tmp_path).normalizer("Zoë 東") == "zoe  東 "
+    (tmp_path / "tokenizer_config.json").write_text('{"do_lower_case": false, "tokenize_chinese_chars": false}')
+    assert formats.load(tmp_path).normalizer("Zoë 東") == "Zoë 東"
+    (tmp_path / "tokenizer_config.json").write_text('{"strip_accents": false, "do_lower_case": null}')
+    assert formats.load(tmp_path).normalizer("Zoë 東") == "zoë  東 "
+    (tmp_path / "tokenizer_config.json").write_text("[1]")
+    with pytest.raises(WorldError, match=r"table of settings in .*tokenizer_config.json, came list"):
+        formats.load(tmp_path)
+
+
+def test_two_files_of_a_roberta(tmp_path):
+    learned = learn_bpe(TEXT, 350, special=["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
+    formats.save_byte_pairs(learned, tmp_path)
+    ours = formats.load(tmp_path)
+    inside = learned.encode("def f", special=False)
+    assert ours.encode("def f") == [0, *inside, 2] and ours.special == {0, 1, 2, 3, 4}
+    assert ours.encode_pair("def f", "def f") == ([0, *inside, 2, 2, *inside, 2], [0] * (2 * len(inside) + 4))
+    assert ours.encode("def f  <mask>") == [0, *inside, 4, 2]
+    (tmp_path / "tokenizer_config.json").write_text('{"add_prefix_space": true}')
+    assert formats.load(tmp_path).encode("def f") == [0, *learned.encode(" def f", special=False), 2]
+
+
 def sentencepiece_model(folder, **settings):
     spm = pytest.importorskip("sentencepiece")
     (folder / "text.txt").write_text(TEXT, encoding="utf-8")

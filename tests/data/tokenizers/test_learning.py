@@ -36,6 +36,15 @@ def test_the_other_two():
     assert unigrams.decode(unigrams.encode("return  self, None")) == "return self, None" and len(unigrams) <= 200
 
 
+def test_rare_letters_take_no_place():
+    text = "the cat " * 50 + "東京 ☃" + "".join(map(chr, range(0x4E00, 0x4E00 + 300)))
+    pieces = learn_wordpiece(text, 40, letters=7)
+    assert pieces.decode(pieces.encode("The cat")) == "the cat" and "東" not in pieces.numbers
+    assert pieces.encode("東", special=False) == [pieces.numbers["[UNK]"]]
+    with pytest.raises(CallError, match="at least"):
+        learn_wordpiece(text, 40)
+
+
 def test_too_small():
     with pytest.raises(CallError, match="at least 257 tokens: 256 bytes and 1"):
         learn_bpe("abc", 200, special=["<|endoftext|>"])

@@ -55,7 +55,7 @@ class BertNormalizer:
 
     Paper    Devlin et al. 2019, as in google-research/bert, tokenization.py, `BasicTokenizer`
     Differs  what is a mark, a control or punctuation is asked of the newest Unicode, where Hugging Face's tokenizers knows that of
-             2015 (8.0): some hundred rare characters that were added since are cut otherwise
+             2015 (8.0): some 700 rare characters that were added since, most of them marks of old scripts, are cut otherwise
     """
 
     clean_text: bool = True

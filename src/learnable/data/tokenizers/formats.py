@@ -1,8 +1,9 @@
 """The files in which tokenizers are published: read into a `Tokenizer`, and written so that the reference reads them.
 
     tokenizer.json             Hugging Face: everything; read and written
-    vocab.json, merges.txt     GPT-2's byte pairs; read and written
+    vocab.json, merges.txt     GPT-2's byte pairs, and RoBERTa's; read and written
     vocab.txt                  BERT's table, one token to a line; read and written
+    tokenizer_config.json      beside the two of these: whether letters become small, and the like; read
     *.model, *.spm             SentencePiece: unigram or byte pairs; read
     *.tiktoken                 OpenAI's ranks, base64 and a number to a line; read
 
@@ -14,7 +15,7 @@ import base64
 import binascii
 import json
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ from learnable.errors import WorldError, unknown
 from learnable.files import write_json, write_text
 
 END = "<|endoftext|>"
+CONFIG = "tokenizer_config.json"
+ROBERTA = {"<s>", "</s>", "<pad>", "<mask>"}  # what a table of byte pairs has beside its pieces, if it is RoBERTa's
 
 
 def load(place: str | Path) -> Tokenizer:
@@ -41,10 +44,17 @@ def load(place: str | Path) -> Tokenizer:
     if path.is_dir():
         if (path / "tokenizer.json").is_file():
             return load(path / "tokenizer.json")
+        told = _settings(path / CONFIG)
         if (path / "vocab.json").is_file() and (path / "merges.txt").is_file():
-            return byte_pairs(path / "vocab.json", path / "merges.txt")
+            pairs = read_pairs(path / "vocab.json", path / "merges.txt")
+            if pairs.vocab.keys() >= ROBERTA:
+                return roberta(pairs, add_prefix_space=bool(told.get("add_prefix_space")))
+            return byte_level(pairs)
         if (path / "vocab.txt").is_file():
-            return wordpiece(path / "vocab.txt")
+            table = read_table(path / "vocab.txt")
+            return bert(table, lowercase=told.get("do_lower_case", is_small(table.vocab)),
+                        strip_accents=told.get("strip_accents"),
+                        handle_chinese_chars=told.get("tokenize_chinese_chars", True))  # fmt: skip
         models = [*sorted(path.glob("*.model")), *sorted(path.glob("*.spm")), *sorted(path.glob("*.tiktoken"))]
         if models:
             return load(models[0])
@@ -217,6 +227,10 @@ def _template(value: Mapping[str, Any] | None, name: str) -> Template | None:
 
 def byte_pairs(vocab: Path, merges: Path, *, special: Sequence[str] = (END,)) -> Tokenizer:
     """GPT-2's kind, from its table and its list of merges."""
+    return byte_level(read_pairs(vocab, merges), special)
+
+
+def read_pairs(vocab: Path, merges: Path) -> BPE:
     table = _json(vocab)
     if not isinstance(table, dict) or not all(isinstance(number, int) for number in table.values()):
         raise WorldError(f"expected a table of tokens and their numbers in {vocab}, came something else.")
@@ -228,7 +242,7 @@ def byte_pairs(vocab: Path, merges: Path, *, special: Sequence[str] = (END,)) ->
         if len(pair) != 2:
             raise WorldError(f"expected two symbols in line {number} of {merges}, came {line[:60]!r}.")
         pairs.append((pair[0], pair[1]))
-    return byte_level(BPE(table, pairs), special)
+    return BPE(table, pairs)
 
 
 def byte_level(model: BPE, special: Sequence[str] = (END,), *, pattern: str | None = None) -> Tokenizer:
@@ -239,6 +253,25 @@ def byte_level(model: BPE, special: Sequence[str] = (END,), *, pattern: str | No
         step = cutting.Sequence((split, cutting.ByteLevel(add_prefix_space=False, use_regex=False)))
     added = [Added(model.vocab[token], token) for token in special if token in model.vocab]
     return Tokenizer(model, pretokenizer=step, decoder=joining.ByteLevel(), added=added)
+
+
+def roberta(model: BPE, *, add_prefix_space: bool = False) -> Tokenizer:
+    """GPT-2's kind between <s> and </s>; a <mask> takes the spaces before it along.
+
+    Paper    Liu et al. 2019, section 4.4 (the bytes); the marks as in the published files
+    """
+    first, last = model.vocab["<s>"], model.vocab["</s>"]
+    post = {"type": "RobertaProcessing", "sep": ["</s>", last], "cls": ["<s>", first], "trim_offsets": True,
+            "add_prefix_space": add_prefix_space}  # fmt: skip
+    special = sorted(ROBERTA | ({"<unk>"} & model.vocab.keys()), key=model.vocab.__getitem__)
+    return Tokenizer(
+        model,
+        pretokenizer=cutting.ByteLevel(add_prefix_space=add_prefix_space),
+        template=_template(post, "RoBERTa"),
+        post_processor=post,
+        decoder=joining.ByteLevel(),
+        added=[Added(model.vocab[token], token, lstrip=token == "<mask>") for token in special],
+    )
 
 
 def save_byte_pairs(tokenizer: Tokenizer, folder: str | Path) -> None:
@@ -264,6 +297,11 @@ def wordpiece(path: Path, *, lowercase: bool | None = None) -> Tokenizer:
     Args:
         lowercase: None: where no token has a capital letter, beside the special ones.
     """
+    model = read_table(path)
+    return bert(model, lowercase=is_small(model.vocab) if lowercase is None else lowercase)
+
+
+def read_table(path: Path) -> WordPiece:
     lines = _text(path).split("\n")
     if lines and not lines[-1]:
         lines.pop()
@@ -271,13 +309,22 @@ def wordpiece(path: Path, *, lowercase: bool | None = None) -> Tokenizer:
     if "[UNK]" not in vocab:
         raise WorldError(f"expected BERT's vocabulary in {path}, one token to a line, [UNK] among them; came {len(lines)} lines "
                          f"that begin with {lines[0][:40]!r}.")  # fmt: skip
-    if lowercase is None:
-        lowercase = not any(token != token.lower() for token in vocab if token[:1] != "[")
-    return bert(WordPiece(vocab), lowercase=lowercase)
+    return WordPiece(vocab)
 
 
-def bert(model: WordPiece, *, lowercase: bool = True) -> Tokenizer:
-    """WordPiece with BERT's cleaning, between [CLS] and [SEP]."""
+def is_small(vocab: Iterable[str]) -> bool:
+    """Whether no token has a capital letter, beside the special ones.
+
+    >>> is_small(["[UNK]", "cat"]), is_small(["[UNK]", "Cat"])
+    (True, False)
+    """
+    return not any(token != token.lower() for token in vocab if token[:1] != "[")
+
+
+def bert(
+    model: WordPiece, *, lowercase: bool = True, strip_accents: bool | None = None, handle_chinese_chars: bool = True
+) -> Tokenizer:
+    """WordPiece with BERT's cleaning, between [CLS] and [SEP]; the settings are those of `BertNormalizer`."""
     template = post = None
     if "[CLS]" in model.vocab and "[SEP]" in model.vocab:
         first, last = model.vocab["[CLS]"], model.vocab["[SEP]"]
@@ -285,7 +332,7 @@ def bert(model: WordPiece, *, lowercase: bool = True) -> Tokenizer:
         template = _template(post, "BERT")
     return Tokenizer(
         model,
-        normalizer=cleaning.BertNormalizer(lowercase=lowercase),
+        normalizer=cleaning.BertNormalizer(True, handle_chinese_chars, strip_accents, lowercase),
         pretokenizer=cutting.BertPreTokenizer(),
         template=template,
         post_processor=post,
@@ -465,6 +512,14 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise WorldError(f"expected a text in UTF-8 in {path}, came the byte 0x{error.object[error.start]:02x} at position "
                          f"{error.start}; is this another kind of file?") from error  # fmt: skip
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    """What a `tokenizer_config.json` says, if there is one."""
+    found = _json(path) if path.is_file() else {}
+    if not isinstance(found, dict):
+        raise WorldError(f"expected a table of settings in {path}, came {type(found).__name__}.")
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _json(path: Path) -> Any:

@@ -8,6 +8,7 @@ from learnable.data.tokenizers.bytelevel import LETTERS, to_letters, utf8
 from learnable.data.tokenizers.tokenizer import Added, Tokenizer
 from learnable.errors import CallError
 
+LETTERS_KEPT = 1000  # as in Hugging Face's trainer of BERT's tables
 CHUNK = 1 << 20  # characters that are cut at once: the words of a long text need not all be in memory
 
 
@@ -37,13 +38,32 @@ def learn_bpe(texts: str | Iterable[str], size: int, *, special: Sequence[str] =
     return formats.byte_level(model, special)
 
 
-def learn_wordpiece(texts: str | Iterable[str], size: int, *, lowercase: bool = True) -> Tokenizer:
-    """A table as BERT's, after BERT's cleaning."""
+def learn_wordpiece(
+    texts: str | Iterable[str], size: int, *, lowercase: bool = True, letters: int = LETTERS_KEPT
+) -> Tokenizer:
+    """A table as BERT's, after BERT's cleaning.
+
+    Args:
+        letters: how many of them are kept, the commonest; a word with another one is unknown, and teaches nothing.
+
+    >>> tokenizer = learn_wordpiece("low low slow slower", 17)
+    >>> [tokenizer.tokens[token] for token in tokenizer.encode("Lower")]
+    ['[CLS]', 'low', '##er', '[SEP]']
+
+    Raises:
+        CallError: a size that does not even hold the single letters.
+    """
     clean, counts = cleaning.BertNormalizer(lowercase=lowercase), Counter[str]()
     for text in [texts] if isinstance(texts, str) else texts:
         utf8(text)
         counts.update(cutting.bert_words(clean(text)))
-    return formats.bert(wordpiece.train(counts, size), lowercase=lowercase)
+    often = Counter[str]()
+    for word, count in counts.items():
+        for letter in word:
+            often[letter] += count
+    kept = set(sorted(often, key=lambda letter: (-often[letter], letter))[:letters])
+    words = {word: count for word, count in counts.items() if kept.issuperset(word)}
+    return formats.bert(wordpiece.train(words, size), lowercase=lowercase)
 
 
 def learn_unigram(texts: str | Iterable[str], size: int) -> Tokenizer:

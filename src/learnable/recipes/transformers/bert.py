@@ -15,7 +15,7 @@ the reviews and 87.4 % of AG News's test file alone (the log of experiments says
 that; no full set of seeds has been measured yet.
 
 A model that knew only how common each word is would fill in 7 % of the blots. `bert-classify` begins from nothing unless it is
-told where to begin: a run of `bert`, a folder as transformers writes it, or a name on the hub. It then takes that one's words,
+told where to begin: a run of `bert`, a folder as transformers writes it, or a name on the hub. It then takes that one's tokenizer,
 size and context, and a learning rate of a tenth suits it better (`--learning-rate 1e-4`; 2e-5 for one in full size).
 """
 
@@ -33,6 +33,9 @@ from torch import Tensor
 from learnable.data.examples import Data, Info
 from learnable.data.labeled import labeled_texts
 from learnable.data.masked import masked_text
+from learnable.data.tokenizers.formats import load
+from learnable.data.tokenizers.tokenizer import Tokenizer
+from learnable.data.words import Words
 from learnable.errors import CallError, WorldError
 from learnable.home import runs_folder
 from learnable.metrics.classification import classification_metrics
@@ -50,8 +53,7 @@ from learnable.weights.checkpoint import download, read_checkpoint
 
 
 def filler(info: Info, depth: int = 2, width: int = 128, heads: int = 4, dropout: float = 0.0) -> MaskedLM:
-    words = len(info.more["vocabulary"])
-    return MaskedLM(BERTConfig(depth, width, heads, vocab=words, context=info.context, dropout=dropout))
+    return MaskedLM(BERTConfig(depth, width, heads, vocab=info.vocab, context=info.context, dropout=dropout))
 
 
 def texts(
@@ -61,9 +63,9 @@ def texts(
     """Texts with labels, in the words of the model to begin from, whose shape is noted for `classifier`."""
     if not pretrained:
         return labeled_texts(source, context=context, vocab=vocab, examples=examples, phrases=phrases)
-    pieces, config = known(pretrained)
+    tokenizer, config = known(pretrained)
     context = min(context, config.context)
-    data = labeled_texts(source, context=context, examples=examples, phrases=phrases, pieces=pieces)
+    data = labeled_texts(source, context=context, examples=examples, phrases=phrases, tokenizer=tokenizer)
     kind = "roberta" if isinstance(config, RoBERTaConfig) else "bert"
     more = {**data.info.more, "config": asdict(config), "kind": kind, "pretrained": pretrained}
     return replace(data, info=replace(data.info, more=more))
@@ -73,9 +75,8 @@ def classifier(
     info: Info, depth: int = 2, width: int = 128, heads: int = 4, dropout: float = 0.2, pretrained: str = ""
 ) -> TextClassifier:
     """A new model, or one with a body that has learned before; then depth, width and heads are that one's."""
-    words = len(info.more["vocabulary"])
     if not pretrained:
-        config = BERTConfig(depth, width, heads, vocab=words, context=info.context, dropout=dropout)
+        config = BERTConfig(depth, width, heads, vocab=info.vocab, context=info.context, dropout=dropout)
         return TextClassifier(config, len(info.classes))
     settings = {**info.more["config"], "dropout": dropout}
     shape = RoBERTaConfig(**settings) if info.more["kind"] == "roberta" else BERTConfig(**settings)
@@ -96,35 +97,33 @@ def classifier(
     return TextClassifier(shape, len(info.classes))
 
 
-def known(pretrained: str) -> tuple[tuple[str, ...], BERTConfig | RoBERTaConfig]:
-    """The pieces of words and the shape of the model to begin from.
+def known(pretrained: str) -> tuple[Tokenizer, BERTConfig | RoBERTaConfig]:
+    """The tokenizer and the shape of the model to begin from.
 
     Raises:
-        WorldError: it is not there, or comes without the list of its pieces.
+        WorldError: it is not there, or comes without its tokenizer, or with another model's.
     """
     run = run_of(pretrained)
     if run is not None:
         _, record = weights_of(run)
         info = Info.from_json(record["info"])
-        if "vocabulary" not in info.more:
+        if info.cutter is None or "unigram" not in info.more:
             raise CallError(f"expected a run of bert to begin from, came {pretrained}, a run of {record['recipe']}")
         wishes = record["overrides"]
         model = filler(info, **{key: wishes.get(key, value) for key, value in RECIPE.model_settings.items()})
-        return tuple(info.more["vocabulary"]), model.config
+        return info.cutter, model.config
     place = hub_name(pretrained)
     config = config_from(read_checkpoint(place)[0])
     folder = Path(place).expanduser()
     folder = folder if folder.is_dir() else folder.parent if folder.is_file() else download(str(place))
-    file = folder / "vocab.txt"
-    if not file.is_file():
-        raise WorldError(f"expected the list of pieces vocab.txt beside the weights in {folder}, and there is none; a model with "
-                         "another kind of tokens, as RoBERTa's, cannot be fine-tuned here yet")  # fmt: skip
-    pieces = tuple(file.read_text(encoding="utf-8").splitlines())
-    if len(pieces) > config.vocab:
-        raise WorldError(
-            f"{file} has {len(pieces)} pieces, and its model knows {config.vocab}; it belongs to another model"
-        )
-    return pieces, config
+    tokenizer = load(folder)
+    if len(tokenizer) > config.vocab:
+        raise WorldError(f"the tokenizer in {folder} has {len(tokenizer)} pieces, and its model knows {config.vocab}; it "
+                         "belongs to another model")  # fmt: skip
+    if Words(tokenizer).padding != config.padding:
+        raise WorldError(f"the tokenizer in {folder} fills texts up with token {Words(tokenizer).padding}, and its model takes "
+                         f"{config.padding} for filling; it belongs to another model")  # fmt: skip
+    return tokenizer, config
 
 
 def run_of(pretrained: str) -> Path | None:
@@ -153,7 +152,7 @@ def weights_of(folder: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
 
 def example(info: Info) -> tuple[Tensor, ...]:
     """Two texts for export."""
-    return (torch.arange(2 * info.context).reshape(2, info.context) % len(info.more["vocabulary"]),)
+    return (torch.arange(2 * info.context).reshape(2, info.context) % info.vocab,)
 
 
 RECIPE = Recipe(
