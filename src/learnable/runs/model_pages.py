@@ -22,7 +22,6 @@ from learnable import catalog, models
 from learnable.errors import CallError, unknown
 from learnable.files import write_json, write_text
 
-
 SPEED_COLUMNS = ("variant", "against", "forward", "forward + backward", "peak memory")
 
 
