@@ -379,7 +379,12 @@ TOPICS = (
           ("resnet",), "Howard et al. 2017", 2017,
           code=("learnable.nn.separable:Separable", "learnable.nn.separable:InvertedResidual",
                 "learnable.models.vision.mobilenet:MobileNetV1", "learnable.models.vision.mobilenet:MobileNetV2",
-                "learnable.models.vision.mobilenet:MobileNetV3", "learnable.metrics.cost:cost")),
+                "learnable.models.vision.mobilenet:MobileNetV3", "learnable.metrics.cost:cost"),
+          recipes={
+              "mobilenet":           "learnable.recipes.vision.mobilenet:RECIPE",
+              "mobilenet-full":      "learnable.recipes.vision.mobilenet:FULL",
+              "mobilenet-full-thin": "learnable.recipes.vision.mobilenet:THIN",
+          }),
     Topic("shufflenet", "ShuffleNet", "vision", 1, "intermediate", Minutes(9, 4, 8, 3),
           ("mobilenet",), "Ma et al. 2018", 2018,
           code=("learnable.ops.shuffle:channel_shuffle", "learnable.models.vision.shufflenet:ShuffleNetV2")),
