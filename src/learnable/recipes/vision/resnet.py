@@ -74,7 +74,7 @@ RECIPE = Recipe(
 DEEP = replace(
     RECIPE,
     model_settings={"layers": 56, "width": 8},
-    players=(replace(RECIPE.players[0], learning_rate=0.2),),
+    players=(replace(RECIPE.players[0], learning_rate=0.05),),
     expected=Expected("accuracy", at_least=0.5, minutes=3),
 )
 PLAIN = replace(RECIPE, model=plain, expected=Expected("accuracy", at_least=0.3, minutes=1))
