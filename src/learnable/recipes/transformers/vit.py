@@ -11,6 +11,7 @@ Takes        two minutes on two CPU cores
 Each takes as many steps whatever the number of examples, so that only what there is to see differs.
 """
 
+from collections import OrderedDict
 from dataclasses import replace
 from functools import partial
 
@@ -23,6 +24,7 @@ from learnable.metrics.classification import classification_metrics
 from learnable.models.vision.resnet import CIFARResNet
 from learnable.models.vision.swin import Swin, SwinConfig
 from learnable.models.vision.vit import ViT, ViTConfig
+from learnable.nn.pictures import Normalize
 from learnable.objectives.classification import classify
 from learnable.optim.factories import adamw
 from learnable.optim.schedules import warmup_cosine
@@ -34,16 +36,23 @@ from learnable.train.recipe import Expected, Player, Recipe
 
 def vit(info: Info, depth: int = 4, width: int = 64, heads: int = 4, patch: int = 4) -> nn.Module:
     channels, size, _ = pictures(info)
-    return ViT(ViTConfig(depth, width, heads, patch, size), len(info.classes), channels)
+    return centered(ViT(ViTConfig(depth, width, heads, patch, size), len(info.classes), channels), channels)
 
 
 def cnn(info: Info, layers: int = 8, width: int = 26) -> nn.Module:
-    return CIFARResNet(layers, len(info.classes), pictures(info)[0], width)
+    channels = pictures(info)[0]
+    return centered(CIFARResNet(layers, len(info.classes), channels, width), channels)
 
 
 def swin(info: Info, width: int = 40, window: int = 4) -> nn.Module:
     channels, size, _ = pictures(info)
-    return Swin(SwinConfig((2, 2), (2, 4), width, window, size), len(info.classes), channels)
+    return centered(Swin(SwinConfig((2, 2), (2, 4), width, window, size), len(info.classes), channels), channels)
+
+
+def centered(network: nn.Module, channels: int) -> nn.Module:
+    """Pixels from -1 to 1, as ViT's published weights want them: a patch is a sum of pixels, and one of light alone drowns the rest."""
+    half = [0.5] * channels
+    return nn.Sequential(OrderedDict(normalize=Normalize(half, half), network=network))
 
 
 def few_letters(
