@@ -59,7 +59,7 @@ RECIPE = Recipe(
     batch_size=24,
     every=50,
     evaluate=language_metrics,
-    expected=Expected("bits_per_character", at_most=2.9, minutes=0.5),
+    expected=Expected("bits_per_character", at_most=2.5, minutes=0.5),
     generate=write_text,
     stream=stream_text,
     example=example,
