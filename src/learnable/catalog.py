@@ -391,7 +391,11 @@ TOPICS = (
           }),
     Topic("shufflenet", "ShuffleNet", "vision", 1, "intermediate", Minutes(9, 4, 8, 3),
           ("mobilenet",), "Ma et al. 2018", 2018,
-          code=("learnable.ops.shuffle:channel_shuffle", "learnable.models.vision.shufflenet:ShuffleNetV2")),
+          code=("learnable.ops.shuffle:channel_shuffle", "learnable.models.vision.shufflenet:ShuffleNetV2"),
+          recipes={
+              "shufflenet":            "learnable.recipes.vision.shufflenet:RECIPE",
+              "shufflenet-unshuffled": "learnable.recipes.vision.shufflenet:UNSHUFFLED",
+          }),
     Topic("efficientnet", "EfficientNet", "vision", 2, "intermediate", Minutes(10, 5, 10, 4),
           ("mobilenet",), "Tan and Le 2019", 2019,
           code=("learnable.nn.squeeze:SqueezeExcitation", "learnable.nn.stochastic_depth:StochasticDepth",
