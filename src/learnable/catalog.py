@@ -512,7 +512,7 @@ TOPICS = (
                 "learnable.optim.schedules:noam_peak", "learnable.objectives.translation:translate",
                 "learnable.sampling.translation:greedy", "learnable.sampling.translation:beam",
                 "learnable.sampling.beam:gnmt", "learnable.sampling.translation:Remembering",
-                "learnable.data.translation:learn_pieces", "learnable.metrics.translation:bleu"),
+                "learnable.data.translation:sentence_pairs", "learnable.metrics.translation:bleu"),
           recipes={"transformer": "learnable.recipes.transformers.transformer:RECIPE"}),
     Topic("bert", "BERT and RoBERTa", "transformers", 3, "intermediate", Minutes(12, 8, 12, 4),
           ("transformer",), "Devlin et al. 2019", 2018,

@@ -1,7 +1,6 @@
 import gzip
-from collections import Counter
+import json
 from dataclasses import replace
-from itertools import pairwise
 
 import pytest
 import torch
@@ -17,7 +16,6 @@ from learnable.data.translation import (
     TextPairs,
     decode,
     encode,
-    learn_pieces,
     sentence_pairs,
 )
 from learnable.errors import CallError, WorldError
@@ -87,7 +85,9 @@ def test_a_wrong_call_is_refused(file):
         sentence_pairs("date")
     with pytest.raises(CallError, match="context of at least 2"):
         sentence_pairs(context=1)
-    with pytest.raises(CallError, match="pieces, which is the number of letters, came 8"):
+    with pytest.raises(
+        CallError, match="expected a vocabulary of at least .* single symbols and 4 special tokens, came 8"
+    ):
         sentence_pairs(str(file), pieces=8)
     with pytest.raises(WorldError, match="no pair .* context of 3|cannot be used for testing"):
         sentence_pairs(str(file), pieces=60, context=3)
@@ -118,47 +118,25 @@ def test_composed_and_decomposed_letters_are_the_same():
     assert encode("a\u0308", info).tolist() == encode("ä", info).tolist() == [4, END]
 
 
-def test_merges_are_those_of_the_most_frequent_pairs():
-    """Sennrich et al.'s own example: low 5, lower 2, newest 6, widest 3."""
-    words = Counter({"low_": 5, "lower_": 2, "newest_": 6, "widest_": 3})
-    _, merges = learn_pieces(words, count=len(set("lowernstid_")) + 4)
-    assert merges[:3] == [("e", "s"), ("es", "t"), ("est", "_")]
-    assert "".join(merges[3]) in {"lo", "ow"}
+def test_pieces_are_learned_from_the_training_part(file):
+    data = sentence_pairs(str(file), pieces=60)
+    letters = {letter for pair in data.train.texts for text in pair for letter in text} | {" "}
+    alphabet, merges = data.info.alphabet, data.info.more["merges"]
+    assert set(alphabet[4 : 4 + len(letters)]) == letters and len(alphabet) == 60
+    assert {left + right for left, right in merges} == set(alphabet[4 + len(letters) :])
+    saved = Info.from_json(json.loads(json.dumps(data.info.to_json())))
+    for text in ("eine Katze schläft.", "a Cat?"):
+        assert encode(text, saved, strict=False).tolist() == encode(text, data.info, strict=False).tolist()
+    assert len(encode("a cat runs.", data.info)) < len("a cat runs.")
+    with pytest.raises(CallError, match="trained on, came 'C'"):
+        encode("a Cat", data.info)
 
 
-def slow_pieces(words, count):
-    """The same, by counting everything again for each merge."""
-    spelled = {word: list(word) for word in words}
-    pieces, merges = sorted({letter for word in words for letter in word}), []
-    while len(pieces) < count:
-        found = Counter()
-        for word, symbols in spelled.items():
-            for pair in pairwise(symbols):
-                found[pair] += words[word]
-        best = min(found, key=lambda pair: (-found[pair], pair), default=None)
-        if best is None or found[best] < 2:
-            break
-        merges.append(best)
-        if "".join(best) not in pieces:
-            pieces.append("".join(best))
-        for word, symbols in spelled.items():
-            place, merged = 0, []
-            while place < len(symbols):
-                step = 2 if tuple(symbols[place : place + 2]) == best else 1
-                merged.append("".join(symbols[place : place + step]))
-                place += step
-            spelled[word] = merged
-    return pieces, merges
-
-
-def test_fast_learning_of_pieces_is_slow_learning_of_pieces():
-    generator = torch.Generator().manual_seed(0)
-    words = Counter()
-    for _ in range(200):
-        length = int(torch.randint(1, 9, (), generator=generator))
-        word = "".join("abca "[i] for i in torch.randint(5, (length,), generator=generator))
-        words[word] += int(torch.randint(1, 20, (), generator=generator))
-    assert learn_pieces(words, 80) == slow_pieces(words, 80)
+def test_what_occurs_once_is_no_piece(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text("\n".join(f"{i}{i}{i} {'wx' * (i == 3)}\tabc {chr(97 + i)}z" for i in range(20)))
+    pieces = sentence_pairs(str(path), pieces=400).info.alphabet
+    assert " abc" in pieces and "wxwx" not in pieces and "az" not in pieces
 
 
 def test_multi30k_is_read_as_its_authors_cut_it(monkeypatch, tmp_path):

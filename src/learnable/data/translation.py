@@ -5,12 +5,10 @@ START and ends with END. Short texts are filled up on the right with PADDING, an
 """
 
 import gzip
-import heapq
 import re
 import unicodedata
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -22,6 +20,7 @@ from learnable.data.examples import Batch, Data, Info, split
 from learnable.data.fetch import fetch
 from learnable.data.registry import name_or_path
 from learnable.data.text import read_text
+from learnable.data.tokenizers.bpe import BPE, learn
 from learnable.errors import CallError, WorldError
 
 PADDING, START, END, UNKNOWN = range(4)
@@ -87,7 +86,8 @@ def sentence_pairs(source: str | None = None, *, pieces: int = 4_000, context: i
         alphabet = sorted({letter for part in parts for pair in part for text in pair for letter in text})
     else:
         words = Counter(word for pair in parts[0] for text in pair for word in _words(text))
-        alphabet, merges = learn_pieces(words, pieces - len(SPECIAL))
+        learned = learn(words, pieces, special=SPECIAL, least=2)
+        alphabet, merges = list(learned.vocab)[len(SPECIAL) :], learned.merges
     info = Info(data=name, alphabet=(*SPECIAL, *alphabet), context=context, more={"merges": merges, "prompt": prompt})
     return Data(info, *(_encoded(part, info, train=i == 0) for i, part in enumerate(parts)))
 
@@ -107,11 +107,10 @@ def encode(text: str, info: Info, *, strict: bool = True) -> Int[Tensor, "tokens
     text = unicodedata.normalize("NFC", text)
     if not text.strip():
         raise CallError('expected a text to translate, came an empty one; give it with --prompt "..."')
-    cutter = _cutter(info)
-    symbols = cutter.pieces(text)
-    tokens = [cutter.numbers.get(symbol, UNKNOWN) for symbol in symbols]
+    model = _model(info)
+    tokens = [token for word in (_words(text) if model.merges else [text]) for token in model.tokens(word)]
     if strict and UNKNOWN in tokens:
-        strange = symbols[tokens.index(UNKNOWN)]
+        strange = next(letter for letter in text if letter not in model.vocab)
         raise CallError(
             f"expected letters that the model was trained on, came {strange!r}; leave it out, or write it otherwise"
         )
@@ -155,109 +154,21 @@ def multi30k(part: str) -> list[Pair]:
     return [(_clean(one), _clean(other)) for one, other in zip(german, english, strict=True)]
 
 
-def learn_pieces(words: Counter[str], count: int) -> tuple[list[str], list[tuple[str, str]]]:
-    """Byte-pair encoding: letters, and `count` less these merges of the pair that is the most frequent. Sennrich et al. 2016.
-
-    Returns the pieces, letters first, and the merges in the order in which they were made.
-
-    Raises:
-        CallError: fewer pieces than there are letters.
-
-    >>> learn_pieces(Counter({" low": 5, " lot": 2}), count=7)
-    ([' ', 'l', 'o', 't', 'w', ' l', ' lo'], [(' ', 'l'), (' l', 'o')])
-    """
-    letters = sorted({letter for word in words for letter in word})
-    if count < len(letters):
-        raise CallError(f"expected at least {len(letters) + len(SPECIAL)} pieces, which is the number of letters, came "
-                        f"{count + len(SPECIAL)}")  # fmt: skip
-    spelled = {word: list(word) for word in words}
-    found: Counter[tuple[str, str]] = Counter()
-    where: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for word, symbols in spelled.items():
-        for pair in pairwise(symbols):
-            found[pair] += words[word]
-            where[pair].add(word)
-    pieces, merges = dict.fromkeys(letters), []
-    waiting = [(-times, pair) for pair, times in found.items()]
-    heapq.heapify(waiting)
-    while len(pieces) < count and waiting:
-        times, best = heapq.heappop(waiting)
-        if -times != found[best]:
-            continue  # said before a merge nearby changed it; what is true was pushed then
-        if found[best] < 2:
-            break
-        merges.append(best)
-        pieces["".join(best)] = None
-        changed = set()
-        for word in where.pop(best):
-            for pair in pairwise(spelled[word]):
-                found[pair] -= words[word]
-                changed.add(pair)
-            spelled[word] = _merged(spelled[word], best)
-            for pair in pairwise(spelled[word]):
-                found[pair] += words[word]
-                where[pair].add(word)
-                changed.add(pair)
-        where.pop(best, None)
-        found[best] = 0
-        for pair in changed:
-            if found[pair] > 0:
-                heapq.heappush(waiting, (-found[pair], pair))
-    return list(pieces), merges
-
-
-def _merged(symbols: list[str], pair: tuple[str, str]) -> list[str]:
-    merged: list[str] = []
-    place = 0
-    while place < len(symbols):
-        if tuple(symbols[place : place + 2]) == pair:
-            merged.append("".join(pair))
-            place += 2
-        else:
-            merged.append(symbols[place])
-            place += 1
-    return merged
-
-
 def _words(text: str) -> list[str]:
     """Words and marks, each with the blank before it, so that they can be put together again without a rule."""
     return re.findall(r" ?\w+| ?[^\w\s]+|\s", f" {text}")
 
 
-def _apply(word: str, ranks: dict[tuple[str, str], int]) -> list[str]:
-    symbols = list(word)
-    while len(symbols) > 1:
-        best = min(pairwise(symbols), key=lambda pair: ranks.get(pair, len(ranks)))
-        if best not in ranks:
-            break
-        symbols = _merged(symbols, best)
-    return symbols
+_MODELS: list[tuple[Info, BPE]] = []  # the last one, as texts come by the thousand
 
 
-class _Cutter:
-    """Cuts texts into numbers by the alphabet and merges of one data set, and remembers every word that it has cut."""
-
-    def __init__(self, info: Info):
-        self.numbers = {piece: number for number, piece in enumerate(info.alphabet)}
-        self.ranks = {(one, other): rank for rank, (one, other) in enumerate(info.more.get("merges") or [])}
-        self.words: dict[str, list[str]] = {}
-
-    def pieces(self, text: str) -> list[str]:
-        return [piece for word in _words(text) for piece in self.cut(word)] if self.ranks else list(text)
-
-    def cut(self, word: str) -> list[str]:
-        if word not in self.words:
-            self.words[word] = _apply(word, self.ranks)
-        return self.words[word]
-
-
-_CUTTERS: list[tuple[Info, _Cutter]] = []  # the last one, as texts come by the thousand
-
-
-def _cutter(info: Info) -> _Cutter:
-    if not _CUTTERS or _CUTTERS[0][0] is not info:
-        _CUTTERS[:] = [(info, _Cutter(info))]
-    return _CUTTERS[0][1]
+def _model(info: Info) -> BPE:
+    """The alphabet of a data set as a table; where texts are read letter by letter, one without merges."""
+    if not _MODELS or _MODELS[0][0] is not info:
+        vocab = {piece: number for number, piece in enumerate(info.alphabet)}
+        merges = [(left, right) for left, right in info.more.get("merges") or ()]  # from a file they come as lists
+        _MODELS[:] = [(info, BPE(vocab, merges, unk_token=info.alphabet[UNKNOWN]))]
+    return _MODELS[0][1]
 
 
 def _encoded(pairs: list[Pair], info: Info, train: bool) -> TextPairs:

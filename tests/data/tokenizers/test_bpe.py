@@ -11,9 +11,25 @@ WORDS = st.dictionaries(st.text("abc", min_size=1, max_size=12).map(tuple), st.i
 
 
 @settings(max_examples=150, deadline=None)
-@given(words=WORDS, merges=st.integers(0, 25))
-def test_training_fast_is_training_plainly(words, merges):
-    assert train_fast(words, merges) == train(words, merges)
+@given(words=WORDS, merges=st.integers(0, 25), least=st.integers(1, 4))
+def test_training_fast_is_training_plainly(words, merges, least):
+    assert train_fast(words, merges, least=least) == train(words, merges, least=least)
+
+
+@pytest.mark.reference
+def test_of_few_letters_the_reference_learns_the_same():
+    tokenizers = pytest.importorskip("tokenizers")
+    texts = [
+        word * (1 + number % 3)
+        for number, word in enumerate(["abab", "abcab", "cabc", "bcab", "aabb", "abcc", "cbab"] * 5)
+    ]
+    for least in (1, 4):
+        theirs = tokenizers.Tokenizer(tokenizers.models.BPE())
+        theirs.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+        trainer = tokenizers.trainers.BpeTrainer(vocab_size=24, min_frequency=least, show_progress=False)
+        theirs.train_from_iterator(texts, trainer)
+        ours = learn(Counter(texts), 24, least=least)
+        assert theirs.get_vocab() == ours.vocab
 
 
 @settings(max_examples=60, deadline=None)

@@ -46,11 +46,12 @@ def merge(symbols: Sequence[str], pair: Pair, prefix: str = "") -> list[str]:
 
 
 def train(
-    words: Mapping[tuple[str, ...], int], merges: int, *, alphabet: Iterable[str] = (), prefix: str = ""
+    words: Mapping[tuple[str, ...], int], merges: int, *, alphabet: Iterable[str] = (), prefix: str = "", least: int = 1
 ) -> list[Pair]:
     """Learn up to `merges` pairs from words, given as their symbols, and how often each occurs.
 
     Args:
+        least: a pair that occurs less often is not merged.
         alphabet: symbols to have even where no word has them; with those of the words, in order, they are the first numbers.
         prefix: what marks a symbol that goes on with a word ("##"); it is not repeated inside a merged one.
 
@@ -68,6 +69,8 @@ def train(
         if not counts:
             break
         best = min(counts, key=lambda pair: (-counts[pair], number[pair[0]], number[pair[1]]))
+        if counts[best] < least:
+            break
         learned.append(best)
         number.setdefault(best[0] + best[1].removeprefix(prefix), len(number))
         texts = {word: merge(symbols, best, prefix) for word, symbols in texts.items()}
@@ -96,7 +99,7 @@ def ordered(symbols: Iterable[str]) -> list[str]:
 
 
 def train_fast(
-    words: Mapping[tuple[str, ...], int], merges: int, *, alphabet: Iterable[str] = (), prefix: str = ""
+    words: Mapping[tuple[str, ...], int], merges: int, *, alphabet: Iterable[str] = (), prefix: str = "", least: int = 1
 ) -> list[Pair]:
     """`train`, with the counts kept up to date instead of counted anew.
 
@@ -115,7 +118,7 @@ def train_fast(
         return number[joined]
 
     rows = [[number[symbol] for symbol in word] for word in words]
-    pairs = train_merges(rows, list(words.values()), merges, name)
+    pairs = train_merges(rows, list(words.values()), merges, name, least)
     return [(symbols[left], symbols[right]) for left, right in pairs]
 
 
@@ -266,9 +269,14 @@ def learn(
     special: Sequence[str] = (),
     prefix: str = "",
     suffix: str = "",
+    least: int = 1,
     **settings: Any,
 ) -> BPE:
     """A table of `size` tokens from words and how often each occurs: special tokens, then symbols, then merged ones.
+
+    Args:
+        least: a pair that occurs less often is not merged.
+        settings: more of those of `BPE`.
 
     Raises:
         CallError: a size that does not even hold the symbols.
@@ -279,8 +287,7 @@ def learn(
     if room < 0:
         raise CallError(f"expected a vocabulary of at least {size - room} tokens, as there are {len(symbols)} single symbols "
                         f"and {len(special)} special tokens, came {size}")  # fmt: skip
-    # Two pairs may give the same token, which then is counted once: ask for more until there are enough.
-    merges = train_fast(marked, room, alphabet=symbols, prefix=prefix)
+    merges = train_fast(marked, room, alphabet=symbols, prefix=prefix, least=least)
     vocab = dict.fromkeys([*special, *symbols])
     vocab |= dict.fromkeys(left + right.removeprefix(prefix) for left, right in merges)
     numbers = {token: number for number, token in enumerate(vocab)}

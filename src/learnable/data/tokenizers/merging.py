@@ -142,7 +142,7 @@ def merge_in_order(symbols: Numbers, ranks: Ranks) -> Numbers:
 
 
 def train_merges(
-    words: Sequence[Sequence[int]], counts: Sequence[int], merges: int, name: Callable[[int, int], int]
+    words: Sequence[Sequence[int]], counts: Sequence[int], merges: int, name: Callable[[int, int], int], least: int = 1
 ) -> list[tuple[int, int]]:
     """The most frequent pair, and again: the pairs in the order of their merging.
 
@@ -150,6 +150,7 @@ def train_merges(
         words: the numbers of their symbols.
         counts: how often each word occurs.
         name: gives the number of what a pair becomes.
+        least: a pair that occurs less often is not merged.
     """
     lengths = np.array([len(word) + 1 for word in words], dtype=np.int64)
     ends = np.cumsum(lengths) - 1
@@ -194,7 +195,7 @@ def train_merges(
             if total.get(key, 0) > 0:
                 heapq.heappush(queue, (-total[key], key))
             continue
-        if often == 0:
+        if -often < least:
             break
         left, right = divmod(key, int(base))
         places = chain.holding(np.concatenate(where.pop(key)), left, right)
