@@ -90,15 +90,31 @@ def test_a_head_of_its_own_is_packed_as_one(small_ones_too, tied):
     assert "head" not in model.__dict__
 
 
-WAYS = [packed.bytes_as_numbers, packed.bytes_times_bytes, packed.bytes_times_bfloat16]
+# Those that this machine has; which of them is taken where is asked below, of every kind of machine.
+WAYS = [packed.bytes_as_numbers, packed.bytes_times_bfloat16]
+if torch.cpu._is_vnni_supported():
+    WAYS.append(packed.bytes_times_bytes)
+
+
+@pytest.mark.parametrize(
+    "bfloat16, products, way",
+    [
+        (True, True, packed.bytes_times_bfloat16),
+        (True, False, packed.bytes_times_bfloat16),
+        (False, True, packed.bytes_times_bytes),
+        (False, False, packed.bytes_as_numbers),
+    ],
+)
+def test_each_machine_has_its_way(monkeypatch, bfloat16, products, way):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bfloat16)
+    monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: products)
+    assert packed.byte_linear() is way
 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("biased", [True, False])
 @pytest.mark.parametrize("shape", [(1, 1, 48), (2, 5, 48), (3, 48)])
 def test_weights_of_one_byte_are_a_little_off(way, biased, shape):
-    if way is packed.bytes_times_bytes and not torch.cpu._is_vnni_supported():
-        pytest.skip("this processor has no products of bytes")
     torch.manual_seed(0)
     weight, bias = torch.randn(64, 48), torch.randn(64) if biased else None
     x = torch.randn(shape) * torch.logspace(-3, 3, shape[0]).reshape(-1, *[1] * (len(shape) - 1))  # loud and quiet rows
