@@ -71,6 +71,16 @@ def test_to_itself_it_is_self_attention():
     assert_close(general(x, allowed=allowed), own(x, allowed))
 
 
+def test_a_memory_may_be_read_once_and_asked_often():
+    attention = MultiHeadAttention(12, 6, key_heads=2, memory_width=8, value_width=10)
+    memory, values = torch.randn(2, 7, 8), torch.randn(2, 7, 10)
+    key, value = attention.remember(memory, values)
+    for x in torch.randn(3, 2, 4, 12):
+        answers = attention.finish(attend_heads_fast(attention.ask(x), key, value))
+        assert_close(answers, attention(x, memory, values))
+    assert key.shape == value.shape == (2, 2, 7, 2)
+
+
 def test_cross_attention_asks_the_memory():
     attention = MultiHeadAttention(12, 3, memory_width=8, value_width=10)
     x, memory, values = torch.randn(2, 5, 12), torch.randn(2, 7, 8), torch.randn(2, 7, 10)

@@ -58,7 +58,8 @@ def texts(config, lengths=(9, 2, 5), target=7):
 
 def assert_gradients(gradients, ours, tolerance):
     for name, gradient in gradients.items():
-        scale = float(gradient.abs().max())
+        # What is added to all keys alike changes no softmax: of its gradient, zero, there is only noise, small beside the values'.
+        scale = float(gradients[name.replace("to_key.bias", "to_value.bias")].abs().max())
         assert scale > 0, name
         assert_close(
             ours.get_parameter(name).grad, gradient, atol=tolerance * scale, rtol=0, msg=lambda text, n=name: n + text

@@ -17,11 +17,12 @@ def theirs(depth=2):
 pytestmark = pytest.mark.filterwarnings("ignore:enable_nested_tensor is True")
 
 
-def test_the_matrix_between_the_texts_is_cut_in_two():
+def test_the_matrix_between_the_texts_is_cut_in_three():
     whole = {"decoder.layers.0.multihead_attn.in_proj_weight": torch.arange(6.0)[:, None].expand(6, 2)}
     pieces = cut(whole)
     assert pieces["decoder.layers.0.multihead_attn.q_weight"][:, 0].tolist() == [0, 1]
-    assert pieces["decoder.layers.0.multihead_attn.kv_weight"][:, 0].tolist() == [2, 3, 4, 5]
+    assert pieces["decoder.layers.0.multihead_attn.k_weight"][:, 0].tolist() == [2, 3]
+    assert pieces["decoder.layers.0.multihead_attn.v_weight"][:, 0].tolist() == [4, 5]
 
 
 def test_every_tensor_of_theirs_has_a_place_in_ours():

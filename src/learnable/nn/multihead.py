@@ -164,14 +164,24 @@ class MultiHeadAttention(nn.Module):
         Float[Tensor, "batch key_heads keys head_width"],
     ]:
         """The first half of `forward`: what is asked, what is offered, what is handed over."""
-        memory = x if memory is None else memory
-        values = memory if values is None else values
-        query = rearrange(self.to_query(x), "b t (h d) -> b h t d", h=self.heads)
-        key = rearrange(self.to_key(memory), "b t (h d) -> b h t d", h=self.key_heads)
-        value = rearrange(self.to_value(values), "b t (h d) -> b h t d", h=self.key_heads)
+        query, (key, value) = self.ask(x), self.remember(x if memory is None else memory, values)
         if turns is not None:  # cosine and sine may be more exact than the vectors, which stay what they are
             query, key = rotate_halves(query, *turns).to(query.dtype), rotate_halves(key, *turns).to(key.dtype)
         return query, key, value
+
+    def ask(self, x: Float[Tensor, "batch queries width"]) -> Float[Tensor, "batch heads queries head_width"]:
+        """What each head asks."""
+        return rearrange(self.to_query(x), "b t (h d) -> b h t d", h=self.heads)
+
+    def remember(
+        self,
+        memory: Float[Tensor, "batch keys memory_width"],
+        values: Float[Tensor, "batch keys value_width"] | None = None,
+    ) -> tuple[Float[Tensor, "batch key_heads keys head_width"], Float[Tensor, "batch key_heads keys head_width"]]:
+        """What a memory offers and hands over: it is the same for whoever asks, and so may be kept."""
+        key = rearrange(self.to_key(memory), "b t (h d) -> b h t d", h=self.key_heads)
+        value = rearrange(self.to_value(memory if values is None else values), "b t (h d) -> b h t d", h=self.key_heads)
+        return key, value
 
     def finish(self, answers: Float[Tensor, "batch heads queries head_width"]) -> Float[Tensor, "batch queries width"]:
         """The second half: the heads' answers side by side, mixed."""

@@ -13,14 +13,13 @@ from functools import partial
 from typing import Any
 
 import torch
-from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from learnable.data.examples import Info
 from learnable.data.translation import decode, encode
 from learnable.errors import CallError
-from learnable.nn.attention import attend
+from learnable.nn.attention import attend, attend_fast
 from learnable.sampling.beam import Reader, beam_search, gnmt
 
 # A model with `encode(source)`, giving a memory and where it may be looked at, `decode(target, memory, allowed)`, giving
@@ -70,9 +69,7 @@ class Remembering:
         self.written = [pair and (pair[0][rows], pair[1][rows]) for pair in self.written]
 
     def _look_back(self, attention: Any, number: int, x: Float[Tensor, "rows new width"]) -> Tensor:
-        query, key, value = rearrange(
-            attention.to_qkv(x), "b t (three h d) -> three b h t d", three=3, h=attention.heads
-        )
+        query, key, value = attention.project(x)
         before = self.written[number]
         if before is not None:
             key, value = torch.cat([before[0], key], dim=2), torch.cat([before[1], value], dim=2)
@@ -80,10 +77,10 @@ class Remembering:
         past = torch.arange(key.shape[2], device=x.device) <= torch.arange(
             self.length, key.shape[2], device=x.device
         ).unsqueeze(1)
-        return attention.to_out(rearrange(attend(query, key, value, past), "b h t d -> b t (h d)"))
+        return attention.finish(attend(query, key, value, past))
 
     def _look_over(self, cross: Any, number: int, x: Float[Tensor, "rows new width"]) -> Tensor:
-        return cross.look(x, *self.read[number], self.allowed)
+        return cross.finish(attend_fast(cross.ask(x), *self.read[number], self.allowed))
 
 
 @torch.inference_mode()

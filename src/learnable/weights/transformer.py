@@ -1,7 +1,7 @@
 """`torch.nn.Transformer`, PyTorch's own: the names of its tensors beside ours. It has neither embeddings nor head.
 
 Its attention keeps query, key and value in one matrix also where the query is of another text than key and value; ours keeps
-them apart there, so that matrix is cut on the way.
+them apart there, so that matrix is cut in three on the way.
 """
 
 from collections.abc import Mapping
@@ -30,10 +30,10 @@ TABLE = [
     )),
     Row("decoder.layers.#.norm3.weight",                  "decoder.#.add_norm3.norm.weight",           same),
     Row("decoder.layers.#.norm3.bias",                    "decoder.#.add_norm3.norm.bias",             same),
-    Row("decoder.layers.#.multihead_attn.q_weight",       "decoder.#.cross_attention.to_query.weight", same),
-    Row("decoder.layers.#.multihead_attn.q_bias",         "decoder.#.cross_attention.to_query.bias",   same),
-    Row("decoder.layers.#.multihead_attn.kv_weight",      "decoder.#.cross_attention.to_key_value.weight", same),
-    Row("decoder.layers.#.multihead_attn.kv_bias",        "decoder.#.cross_attention.to_key_value.bias",   same),
+    *(new for x, ours in (("q", "to_query"), ("k", "to_key"), ("v", "to_value")) for new in (
+        Row(f"decoder.layers.#.multihead_attn.{x}_weight", f"decoder.#.cross_attention.{ours}.weight",         same),
+        Row(f"decoder.layers.#.multihead_attn.{x}_bias",  f"decoder.#.cross_attention.{ours}.bias",            same),
+    )),
     Row("decoder.layers.#.multihead_attn.out_proj.weight", "decoder.#.cross_attention.to_out.weight",  same),
     Row("decoder.layers.#.multihead_attn.out_proj.bias",  "decoder.#.cross_attention.to_out.bias",     same),
 ]  # fmt: skip
@@ -42,13 +42,11 @@ _WHOLE = ".multihead_attn.in_proj_"
 
 
 def cut(state: State) -> dict[str, Tensor]:
-    """Their tensors with the matrix of the attention between the texts cut in two: `q_weight` and `kv_weight`."""
-    pieces = {}
+    """Their tensors with the matrix of the attention between the texts cut in three: `q_weight`, `k_weight`, `v_weight`."""
+    pieces: dict[str, Tensor] = {}
     for name, tensor in state.items():
         if _WHOLE in name:
-            third = len(tensor) // 3
-            place = name.replace("in_proj_", "{}_")
-            pieces[place.format("q")], pieces[place.format("kv")] = tensor[:third], tensor[third:]
+            pieces |= {name.replace("in_proj", x): part for x, part in zip("qkv", tensor.chunk(3), strict=True)}
         else:
             pieces[name] = tensor
     return pieces

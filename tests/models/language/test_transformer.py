@@ -10,7 +10,7 @@ from learnable.models.language.transformer import (
     PRE_NORM,
     VASWANI,
     AddThenNorm,
-    CrossAttention,
+    DecoderLayer,
     NormThenAdd,
     Transformer,
     TransformerConfig,
@@ -126,8 +126,8 @@ def test_dropout_is_where_the_paper_has_it():
 def test_queries_of_one_text_and_keys_of_another():
     """Cross-attention by hand, of one head: softmax(q k / root) v."""
     torch.manual_seed(0)
-    cross, x, memory = CrossAttention(8, 1), torch.randn(1, 2, 8), torch.randn(1, 5, 8)
-    key, value = (memory @ cross.to_key_value.weight.T + cross.to_key_value.bias).split(8, dim=-1)
+    cross, x, memory = DecoderLayer(8, 1, 16).cross_attention, torch.randn(1, 2, 8), torch.randn(1, 5, 8)
+    key, value = cross.to_key(memory), cross.to_value(memory)
     weights = (cross.to_query(x) @ key.transpose(1, 2) / math.sqrt(8)).softmax(-1)
     assert_close(cross(x, memory), cross.to_out(weights @ value))
 

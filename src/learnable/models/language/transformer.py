@@ -25,13 +25,13 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from learnable.errors import CallError
-from learnable.nn.attention import SelfAttention, attend_fast
+from learnable.nn.attention import SelfAttention
 from learnable.nn.mlp import MLP
+from learnable.nn.multihead import MultiHeadAttention
 from learnable.weights.checkpoint import read_checkpoint, write_checkpoint
 from learnable.weights.marian import TABLE, checked, config_json, plain_names, settings_from
 from learnable.weights.table import copies, translate, untranslate
@@ -117,43 +117,6 @@ POST_NORM = Norms(AddThenNorm, nn.Identity)  # the last step has just normalized
 PRE_NORM = Norms(NormThenAdd, nn.LayerNorm)  # the sum has grown with every step
 
 
-class CrossAttention(nn.Module):
-    """Attention of one sequence to another: who writes asks, what was read answers (section 3.2.3).
-
-    Keys and values come from the memory alone, so they are the same for every word that is written.
-
-    >>> CrossAttention(width=16, heads=4)(torch.randn(2, 5, 16), torch.randn(2, 9, 16)).shape
-    torch.Size([2, 5, 16])
-    """
-
-    def __init__(self, width: int, heads: int):
-        super().__init__()
-        self.to_query = nn.Linear(width, width)
-        self.to_key_value = nn.Linear(width, 2 * width)
-        self.to_out = nn.Linear(width, width)
-        self.heads = heads
-
-    def forward(
-        self,
-        x: Float[Tensor, "batch tokens width"],
-        memory: Float[Tensor, "batch source width"],
-        allowed: Bool[Tensor, "#batch #heads #tokens source"] | None = None,
-    ) -> Float[Tensor, "batch tokens width"]:
-        """Let `x` look at the memory, where `allowed` is True."""
-        return self.look(x, *self.remember(memory), allowed)
-
-    def remember(self, memory: Float[Tensor, "batch source width"]) -> tuple[Tensor, Tensor]:
-        """The memory's keys and values, (batch, heads, source, head_width) each."""
-        key, value = rearrange(self.to_key_value(memory), "b s (two h d) -> two b h s d", two=2, h=self.heads)
-        return key, value
-
-    def look(self, x: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None = None) -> Tensor:
-        """The answers to `x` from keys and values that were computed before."""
-        query = rearrange(self.to_query(x), "b t (h d) -> b h t d", h=self.heads)
-        answers = attend_fast(query, key, value, allowed)
-        return self.to_out(rearrange(answers, "b h t d -> b t (h d)"))
-
-
 class EncoderLayer(nn.Module):
     """The left half of figure 1: every word looks at all words, then thinks."""
 
@@ -197,7 +160,9 @@ class DecoderLayer(nn.Module):
         super().__init__()
         self.attention = SelfAttention(width, heads, causal=True)
         self.add_norm1 = norms.step(width, dropout)
-        self.cross_attention = CrossAttention(width, heads)
+        self.cross_attention = MultiHeadAttention(
+            width, heads
+        )  # who writes asks, what was read answers (section 3.2.3)
         self.add_norm2 = norms.step(width, dropout)
         self.mlp = MLP(width, hidden, activation)
         self.add_norm3 = norms.step(width, dropout)
@@ -209,7 +174,7 @@ class DecoderLayer(nn.Module):
         allowed: Bool[Tensor, "#batch #heads #target source"] | None = None,
     ) -> Float[Tensor, "batch target width"]:
         x = self.add_norm1(x, self.attention)
-        x = self.add_norm2(x, lambda x: self.cross_attention(x, memory, allowed))
+        x = self.add_norm2(x, lambda x: self.cross_attention(x, memory, allowed=allowed))
         x = self.add_norm3(x, self.mlp)
         return x
 
