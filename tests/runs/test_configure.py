@@ -100,3 +100,21 @@ def test_words_that_make_no_settings_are_refused(words, says):
 
 def test_flags_are_named_as_the_command_line_names_them():
     assert [flag(key) for key in ("steps", "batch_size")] == ["--steps", "--batch-size"]
+
+
+ELSEWHERE = replace(RECIPE, elsewhere={"there": {"hidden": 3, "steps": 7, "learning_rate": 0.25}})
+
+
+def test_a_recipe_may_do_otherwise_on_other_data():
+    found = configure("toy", ELSEWHERE, {"data": "there"})
+    assert (found.model_settings["hidden"], found.steps, found.players[0].learning_rate) == (3, 7, 0.25)
+    for here in ({}, {"data": "x"}):
+        assert configure("toy", ELSEWHERE, here) == ELSEWHERE
+
+
+def test_what_is_said_goes_before_what_is_done_elsewhere():
+    found = configure("toy", ELSEWHERE, {"data": "there", "hidden": 5, "steps": 9})
+    assert (found.model_settings["hidden"], found.steps, found.players[0].learning_rate) == (5, 9, 0.25)
+    assert configure("toy", ELSEWHERE, {"data": "there", "epochs": 2.0}).steps == 0
+    short = configure("toy", ELSEWHERE, {"data": "there", "smoke": True})
+    assert (short.model_settings["hidden"], short.steps) == (3, 4)

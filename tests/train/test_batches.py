@@ -54,3 +54,28 @@ def test_a_batch_that_cannot_be_divided_is_refused():
 def test_streams_of_one_seed_differ():
     names = [(0, "a"), (0, "b"), (1, "a"), (0, "a", 1), (0, "a", 11)]
     assert len({stream(*name).initial_seed() for name in names}) == len(names)
+
+
+def test_batches_of_like_sizes():
+    """Every example once, near ones together, and long batches at any time of the epoch."""
+    sizes = torch.randint(1, 60, (4_000,), generator=torch.Generator().manual_seed(0))
+    numbers = BatchNumbers(4_000, 32, seed=1, sizes=sizes)
+    batches = [numbers.at(step) for step in range(numbers.steps_per_epoch)]
+    assert torch.cat(batches).unique().numel() == len(batches) * 32
+    ranges = torch.tensor([int(sizes[batch].max() - sizes[batch].min()) for batch in batches]).float()
+    assert ranges.mean() < 6, "chance would give 56"
+    longest = torch.tensor([int(sizes[batch].max()) for batch in batches]).float()
+    assert longest[:62].mean() == pytest.approx(longest[62:].mean().item(), abs=8)
+    again = BatchNumbers(4_000, 32, seed=1, sizes=sizes)
+    assert torch.equal(again.at(130), numbers.at(130)) and not torch.equal(again.at(5), numbers.at(130))
+
+
+def test_examples_that_say_their_sizes_are_put_together_by_them():
+    class Texts(TensorExamples):
+        @property
+        def sizes(self):
+            return self.columns["x"]
+
+    batch = Batches(Texts({"x": torch.arange(40)}), 8, seed=1).at(0)[0]["x"]
+    assert int(batch.max() - batch.min()) == 7
+    assert int((there := Batches(TensorExamples({"x": torch.arange(40)}), 8, seed=1).at(0)[0]["x"]).max() - there.min()) > 7

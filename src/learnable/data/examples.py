@@ -36,6 +36,16 @@ class Examples(Protocol):
         ...
 
 
+@runtime_checkable
+class Sized(Protocol):
+    """Examples of different sizes, which are best learned from in batches of similar ones: less of a batch is filling."""
+
+    @property
+    def sizes(self) -> Tensor:
+        """A number for each example: the larger, the more there is of it."""
+        ...
+
+
 class TensorExamples:
     """Examples that fit into memory: one tensor per key, fetched by indexing (no copies through worker processes).
 

@@ -46,6 +46,11 @@ class TextPairs:
     def __len__(self) -> int:
         return len(self.texts)
 
+    @property
+    def sizes(self) -> Int[Tensor, "n"]:
+        """Tokens of both texts, by which batches are made of similar pairs."""
+        return self.lengths["source"] + self.lengths["target"]
+
     def draw(self, count: int, generator: torch.Generator) -> Batch:
         return {}
 

@@ -3,7 +3,6 @@
 Paper    Vaswani et al. 2017, sections 3.1 (the target is shifted by one) and 5.4 (label smoothing)
 """
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from learnable.data.examples import Batch
@@ -27,8 +26,9 @@ def translate(model: nn.Module, batch: Batch, *, padding: int = 0, smoothing: fl
     tensor(1.3863)
     """
     target = batch["target"]
-    logits = model(batch["source"], target[:, :-1]).flatten(0, 1)  # (batch * words, vocab)
-    answers = target[:, 1:].flatten()
-    total = F.cross_entropy(logits, answers, ignore_index=padding, label_smoothing=smoothing)
-    surprise = F.cross_entropy(logits.detach(), answers, ignore_index=padding)
-    return {"total": total, "surprise": surprise}
+    log_shares = model(batch["source"], target[:, :-1]).log_softmax(dim=-1)  # (batch, words, vocab)
+    answers = target[:, 1:]
+    real = answers != padding
+    surprise = -log_shares.gather(-1, answers[..., None])[..., 0][real].mean()
+    indifference = -log_shares.mean(dim=-1)[real].mean()
+    return {"total": (1 - smoothing) * surprise + smoothing * indifference, "surprise": surprise.detach()}

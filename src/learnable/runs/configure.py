@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from learnable.errors import CallError, unknown
-from learnable.train.recipe import AnyRecipe, Program, Setting, smoke
+from learnable.train.recipe import AnyRecipe, Program, Recipe, Setting, smoke
 
 Overrides = Mapping[str, Any]
 
@@ -42,6 +42,7 @@ def configure(name: str, recipe: AnyRecipe, overrides: Overrides) -> AnyRecipe:
     if wishes.get("smoke"):
         recipe = smoke(recipe)
     wishes = {key: value for key, value in wishes.items() if key not in CONDITIONS}
+    wishes = {**_elsewhere(recipe, overrides), **wishes}
     own = {key: wishes.pop(key) for key in list(wishes) if key in recipe.settings}
     recipe = _with_settings(recipe, own)
     if isinstance(recipe, Program):
@@ -63,6 +64,16 @@ def configure(name: str, recipe: AnyRecipe, overrides: Overrides) -> AnyRecipe:
         if key not in LIMITS:
             raise unknown(f"flag of recipe {name}:", flag(key), map(flag, [*recipe.settings, *LIMITS]))
     return replace(recipe, **wishes)
+
+
+def _elsewhere(recipe: AnyRecipe, overrides: Overrides) -> Overrides:
+    """What the recipe does otherwise on this data, as flags; a smoke test stays short, and one length is enough."""
+    said = recipe.elsewhere.get(overrides.get("data") or "", {}) if isinstance(recipe, Recipe) else {}
+    if overrides.get("smoke"):
+        return {key: value for key, value in said.items() if key not in LIMITS}
+    if overrides.get("epochs") is not None:
+        return {key: value for key, value in said.items() if key != "steps"}
+    return said
 
 
 def parse_settings(name: str, recipe: AnyRecipe, words: list[str]) -> dict[str, Setting]:

@@ -145,7 +145,14 @@ def _until(row: Int[Tensor, "written"], end: int) -> Tensor:
 
 
 def translate_text(
-    model: nn.Module, info: Info, prompt: str, *, count: int = 200, seed: int = 0, temperature: float = 0.0
+    model: nn.Module,
+    info: Info,
+    prompt: str,
+    *,
+    count: int = 200,
+    seed: int = 0,
+    temperature: float = 0.0,
+    reader: Callable[..., Reader] = Remembering,
 ) -> dict[str, Any]:
     """The translation of `prompt`, of at most `count` tokens: what `learnable generate` calls for a translator.
 
@@ -158,7 +165,7 @@ def translate_text(
     source = encode(prompt, info)[None].to(device)
     if count < 1:
         raise CallError(f"expected a count of at least 1 token, came {count}")
-    written = beam(model, source, min(count, info.context))[0]
+    written = beam(model, source, min(count, info.context), reader=reader)[0]
     return {"text": decode(written.tolist(), info)}
 
 

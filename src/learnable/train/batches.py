@@ -9,8 +9,10 @@ import hashlib
 import torch
 from torch import Tensor
 
-from learnable.data.examples import Batch, Examples
+from learnable.data.examples import Batch, Examples, Sized
 from learnable.errors import CallError
+
+POOL = 20  # batches that are sorted by size together: more leave less filling, fewer leave the order to chance
 
 
 def stream(seed: int, *purpose: object) -> torch.Generator:
@@ -27,7 +29,9 @@ def stream(seed: int, *purpose: object) -> torch.Generator:
 class BatchNumbers:
     """The numbers of the examples of each step: every epoch a new permutation, cut into whole batches.
 
-    What is left over at the end of an epoch has its turn in another one.
+    What is left over at the end of an epoch has its turn in another one. Where examples have `sizes`, those of a batch are
+    of nearly the same one, so that texts need little filling: twenty batches at a time are sorted, and then take their
+    turns in any order.
 
     >>> numbers = BatchNumbers(count=10, batch_size=4, seed=0)
     >>> numbers.at(0).shape, numbers.steps_per_epoch
@@ -37,12 +41,13 @@ class BatchNumbers:
         ValueError: fewer examples than one batch takes.
     """
 
-    def __init__(self, count: int, batch_size: int, seed: int):
+    def __init__(self, count: int, batch_size: int, seed: int, sizes: Tensor | None = None):
         if not 1 <= batch_size <= count:
             raise CallError(f"expected a batch of 1 to {count} examples (all there are), came {batch_size}")
         self.count = count
         self.batch_size = batch_size
         self.seed = seed
+        self.sizes = sizes
         self.steps_per_epoch = count // batch_size
         self._epoch = -1
         self._order = torch.empty(0, dtype=torch.long)
@@ -52,8 +57,17 @@ class BatchNumbers:
         epoch, position = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             self._order = torch.randperm(self.count, generator=stream(self.seed, "order", epoch))
+            if self.sizes is not None:
+                self._order = self._alike(self._order, self.sizes, stream(self.seed, "turns", epoch))
             self._epoch = epoch
         return self._order[position * self.batch_size : (position + 1) * self.batch_size]
+
+    def _alike(self, order: Tensor, sizes: Tensor, generator: torch.Generator) -> Tensor:
+        """The same numbers, those of a batch being of nearly one size."""
+        pools = order[: self.steps_per_epoch * self.batch_size].split(POOL * self.batch_size)
+        sorted_pools = torch.cat([pool[sizes[pool].argsort(stable=True)] for pool in pools])
+        turns = torch.randperm(self.steps_per_epoch, generator=generator)
+        return sorted_pools.view(self.steps_per_epoch, self.batch_size)[turns].flatten()
 
 
 class Batches:
@@ -75,7 +89,8 @@ class Batches:
             raise CallError(f"expected a global batch that {world} processes with {accumulate} micro-batches each can share "
                              f"evenly, came {batch_size}; choose a multiple of {world * accumulate}")  # fmt: skip
         self.examples = examples
-        self.numbers = BatchNumbers(len(examples), batch_size, seed)
+        sizes = examples.sizes if isinstance(examples, Sized) else None
+        self.numbers = BatchNumbers(len(examples), batch_size, seed, sizes)
         self.seed = seed
         self.accumulate = accumulate
         self.device = torch.device(device)

@@ -75,6 +75,8 @@ class Recipe:
     start_settings: Mapping[str, Setting] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)  # what --data takes beside a path: name -> what it is
     promises: Mapping[str, Expected] = field(default_factory=dict)  # what it promises on other sources
+    # What it does otherwise on other sources, unless somebody says so: source -> flags by name, steps and settings.
+    elsewhere: Mapping[str, Mapping[str, Setting]] = field(default_factory=dict)
     clip: float | None = None  # largest norm of a player's gradient
     average: float | None = None  # decay of the weights' running average, which is then what is evaluated and used
     every: int = 100  # steps between evaluations and checkpoints
