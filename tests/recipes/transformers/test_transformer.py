@@ -1,6 +1,7 @@
 import math
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 import torch
@@ -8,7 +9,9 @@ from torch.testing import assert_close
 
 from learnable.data import translation
 from learnable.data.translation import PADDING, SPECIAL
-from learnable.recipes.transformers.transformer import RECIPE, example, small
+from learnable.recipes.transformers.transformer import RECIPE, TORCH, evaluate, example, reader, small, torchs
+from learnable.runs.configure import configure
+from learnable.sampling.translation import Remembering, Rereading
 from learnable.train.recipe import smoke
 
 
@@ -48,6 +51,32 @@ def test_its_parts_fit_each_other(data):
     assert set(after) == {"exact_match", "loss"} and RECIPE.expected.metric in after
     assert after["loss"] < before["loss"] < 1.3 * math.log(data.info.vocab)
     assert isinstance(recipe.generate(model, data.info, data.info.more["prompt"], count=5)["text"], str)
+
+
+def test_the_twin_differs_in_the_body_alone(data):
+    differs = {field.name for field in fields(RECIPE) if getattr(RECIPE, field.name) != getattr(TORCH, field.name)}
+    assert differs == {"model", "promises", "generate"}
+    torch.manual_seed(0)
+    model = torchs(data.info, depth=1, width=16, heads=2).eval()
+    assert reader(model) is Rereading and reader(small(data.info, 1, 16, 2)) is Remembering
+    assert set(evaluate(model, data.test, data.info)) == {"exact_match", "loss"}
+    assert isinstance(TORCH.generate(model, data.info, data.info.more["prompt"], count=5)["text"], str)
+
+
+def test_captions_have_another_size_and_length():
+    found = configure("transformer", RECIPE, {"data": "multi30k"})
+    assert found.model_settings["dropout"] > 0 and found.steps > RECIPE.steps and RECIPE.promises.keys() == {"multi30k"}
+
+
+def test_sentences_are_measured_by_beams(tmp_path):
+    pytest.importorskip("sacrebleu")
+    lines = [f"{a} Hund sah {b} Katzen.\t{a} dogs saw {b} cats." for a in range(6) for b in range(6)]
+    (tmp_path / "pairs.tsv").write_text("\n".join(lines), encoding="utf-8")
+    data = translation.sentence_pairs(str(tmp_path / "pairs.tsv"), pieces=60, context=48)
+    torch.manual_seed(0)
+    ours, theirs = small(data.info, 1, 16, 2), torchs(data.info, 1, 16, 2)
+    for model in (ours.eval(), theirs.eval()):
+        assert set(evaluate(model, data.test, data.info)) == {"exact_match", "loss", "bleu"}
 
 
 def test_an_exported_model_reads_shorter_texts_filled_up(data):
