@@ -24,7 +24,9 @@ def test_a_recipe_is_one_and_says_what_to_expect(name: str):
     assert set(recipe.promises) <= set(recipe.sources), "a promise is about data that --data takes by name"
     if isinstance(recipe, Recipe):
         assert (recipe.steps > 0) != (recipe.epochs > 0), "either steps or epochs"
-        assert set(recipe.elsewhere) <= set(recipe.sources), "what is done elsewhere is for data that --data takes by name"
+        assert set(recipe.elsewhere) <= set(recipe.sources), (
+            "what is done elsewhere is for data that --data takes by name"
+        )
         for said in recipe.elsewhere.values():
             assert set(said) <= {*recipe.settings, *LIMITS}, "what is done elsewhere are flags"
         assert recipe.players and recipe.batch_size > 0 and recipe.every > 0

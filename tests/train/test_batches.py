@@ -76,6 +76,9 @@ def test_examples_that_say_their_sizes_are_put_together_by_them():
         def sizes(self):
             return self.columns["x"]
 
-    batch = Batches(Texts({"x": torch.arange(40)}), 8, seed=1).at(0)[0]["x"]
-    assert int(batch.max() - batch.min()) == 7
-    assert int((there := Batches(TensorExamples({"x": torch.arange(40)}), 8, seed=1).at(0)[0]["x"]).max() - there.min()) > 7
+    def width(examples):
+        batch = Batches(examples, 8, seed=1).at(0)[0]["x"]
+        return int(batch.max() - batch.min())
+
+    columns = {"x": torch.arange(40)}
+    assert width(Texts(columns)) == 7 < width(TensorExamples(columns))

@@ -20,12 +20,13 @@ its bits per character are what the pieces alone are worth. The promise: byte pa
 
 import random
 import time
+from collections.abc import Callable
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from learnable.data.examples import Info
+from learnable.data.examples import Examples, Info, TextWindows
 from learnable.data.tokenizers.learning import learn_bpe, learn_unigram, learn_wordpiece
 from learnable.data.tokenizers.tokenizer import Tokenizer
 from learnable.data.tokens import to_text, tokenized
@@ -51,7 +52,11 @@ TRANSLATIONS = {
     "chinese": "山上的老房子有一个开满鲜花的花园。夏天，孩子们在那里玩到天黑。",
 }
 
-LEARN = {"bpe": learn_bpe, "wordpiece": partial(learn_wordpiece, lowercase=False), "unigram": learn_unigram}
+LEARN: dict[str, Callable[[str, int], Tokenizer]] = {
+    "bpe": learn_bpe,
+    "wordpiece": partial(learn_wordpiece, lowercase=False),
+    "unigram": learn_unigram,
+}
 
 
 def compare(bench: Workbench, *, vocab: int, largest: int) -> Metrics:
@@ -62,8 +67,8 @@ def compare(bench: Workbench, *, vocab: int, largest: int) -> Metrics:
             f"expected a --vocab of at least {SIZES[0]}, as 256 bytes and all letters are tokens, came {vocab}"
         )
     info = bench.data.info
-    text = single_blanks(to_text(bench.data.train.tokens, info))
-    unseen = single_blanks(to_text(bench.data.test.tokens, info))
+    known, asked = windows(bench.data.train).tokens, windows(bench.data.test).tokens
+    text, unseen = single_blanks(to_text(known, info)), single_blanks(to_text(asked, info))
     seen = drawn(text, bench.seed)
     metrics: Metrics = {}
     works = [(size, name) for size in sizes for name in LEARN]
@@ -86,9 +91,14 @@ def compare(bench: Workbench, *, vocab: int, largest: int) -> Metrics:
         f"premium_{language}_bytes": len(said.encode()) / len(ENGLISH) for language, said in TRANSLATIONS.items()
     }
     metrics["bytes_per_token"] = metrics[f"bytes_per_token_bpe_{vocab}"]
-    model = Frequencies.counted(bench.data.train.tokens.long(), info.vocab)
+    model = Frequencies.counted(known.long(), info.vocab)
     bench.save(len(works), {"logits": model.logits.detach().numpy()})
     return metrics | language_metrics(model, bench.data.test, info)
+
+
+def windows(examples: Examples) -> TextWindows:
+    assert isinstance(examples, TextWindows), "tokenized gives windows of one long row of tokens"
+    return examples
 
 
 def suits(cutter: Tokenizer, unseen: str) -> dict[str, float]:
@@ -102,8 +112,9 @@ def suits(cutter: Tokenizer, unseen: str) -> dict[str, float]:
 
 
 def single_blanks(text: str) -> str:
-    """
-    >>> single_blanks("def f():\\n    pass")
+    """The text as WordPiece and unigram see it.
+
+    >>> single_blanks("def f():    pass ")
     'def f(): pass'
     """
     return " ".join(text.split())
