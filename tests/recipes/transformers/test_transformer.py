@@ -65,7 +65,7 @@ def test_the_twin_differs_in_the_body_alone(data):
 
 def test_captions_have_another_size_and_length():
     found = configure("transformer", RECIPE, {"data": "multi30k"})
-    assert found.model_settings["dropout"] > 0 and found.steps > RECIPE.steps and RECIPE.promises.keys() == {"multi30k"}
+    assert found.model_settings["width"] > 64 and found.steps > RECIPE.steps and RECIPE.promises.keys() == {"multi30k"}
 
 
 def test_sentences_are_measured_by_beams(tmp_path):

@@ -83,9 +83,9 @@ RECIPE = Recipe(
     every=300,
     evaluate=evaluate,
     expected=Expected("exact_match", at_least=0.99, minutes=2.5),
-    promises={"multi30k": Expected("bleu", at_least=25, minutes=15, machine="1 CPU core")},
+    promises={"multi30k": Expected("bleu", at_least=15, minutes=13, machine="1 CPU core")},
     elsewhere={
-        "multi30k": {"width": 128, "depth": 2, "dropout": 0.1, "learning_rate": 4e-3, "steps": 3_000, "every": 1_000},
+        "multi30k": {"width": 128, "learning_rate": 4e-3, "steps": 2_000, "every": 1_000},
     },
     generate=translate_text,
     example=example,
