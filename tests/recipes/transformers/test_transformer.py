@@ -55,7 +55,7 @@ def test_its_parts_fit_each_other(data):
 
 def test_the_twin_differs_in_the_body_alone(data):
     differs = {field.name for field in fields(RECIPE) if getattr(RECIPE, field.name) != getattr(TORCH, field.name)}
-    assert differs == {"model", "promises", "generate"}
+    assert differs == {"model", "generate"}
     torch.manual_seed(0)
     model = torchs(data.info, depth=1, width=16, heads=2).eval()
     assert reader(model) is Rereading and reader(small(data.info, 1, 16, 2)) is Remembering
@@ -65,7 +65,7 @@ def test_the_twin_differs_in_the_body_alone(data):
 
 def test_captions_have_another_size_and_length():
     found = configure("transformer", RECIPE, {"data": "multi30k"})
-    assert found.model_settings["width"] > 64 and found.steps > RECIPE.steps and RECIPE.promises.keys() == {"multi30k"}
+    assert found.model_settings["width"] > 64 and found.steps > RECIPE.steps
 
 
 def test_sentences_are_measured_by_beams(tmp_path):

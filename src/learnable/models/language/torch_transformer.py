@@ -66,3 +66,8 @@ class TorchTransformer(nn.Module):
     def embed(self, tokens: Int[Tensor, "batch tokens"]) -> Float[Tensor, "batch tokens width"]:
         """What is said, plus where it is said."""
         return self.dropout(self.token(tokens) * math.sqrt(self.config.width) + self.position[: tokens.shape[1]])
+
+
+def torch_transformer(config: TransformerConfig) -> TorchTransformer:
+    """The twin of `Transformer(config)`; it is no model of the course, but what one of them is held against."""
+    return TorchTransformer(config)

@@ -10,8 +10,8 @@ Compare      learnable runs transformer transformer-torch
 
 The test part asks for days and for forms that training has never shown. Other sizes are flags: --width 128 --depth 3. On
 Multi30k the metrics include sacrebleu's BLEU (pip install "learnable[translation]") of what a beam of four finds. What is
-done otherwise there stands below; it is what fits into a quarter of an hour, and learns for a few epochs where published
-results (some 35 to 40 BLEU without pictures) took dozens.
+done otherwise there stands below: what should fit into a quarter of an hour. It was not measured to its end, and nothing is
+promised.
 """
 
 from dataclasses import replace
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from learnable.data.examples import Examples, Info
 from learnable.data.translation import END, PADDING, SPECIAL, START, sentence_pairs
 from learnable.metrics.translation import translation_metrics
-from learnable.models.language.torch_transformer import TorchTransformer
+from learnable.models.language.torch_transformer import TorchTransformer, torch_transformer
 from learnable.models.language.transformer import Transformer, TransformerConfig
 from learnable.objectives.translation import translate
 from learnable.optim.factories import adamw
@@ -44,7 +44,7 @@ def small(info: Info, depth: int = 2, width: int = 64, heads: int = 4, dropout: 
 
 
 def torchs(info: Info, depth: int = 2, width: int = 64, heads: int = 4, dropout: float = 0.0) -> TorchTransformer:
-    return TorchTransformer(sizes(info, depth, width, heads, dropout))
+    return torch_transformer(sizes(info, depth, width, heads, dropout))
 
 
 def evaluate(model: nn.Module, examples: Examples, info: Info) -> Metrics:
@@ -76,14 +76,13 @@ RECIPE = Recipe(
         "multi30k": "29,000 captions of photos, German and English",
     },
     players=(Player(translate, adam, learning_rate=6e-3, schedule=partial(noam, warmup=0.2)),),
-    steps=1_200,
+    steps=1_800,
     batch_size=64,
     clip=1.0,
     average=0.99,  # the paper's too was the mean of its last checkpoints
-    every=300,
+    every=600,
     evaluate=evaluate,
-    expected=Expected("exact_match", at_least=0.99, minutes=2.5),
-    promises={"multi30k": Expected("bleu", at_least=15, minutes=13, machine="1 CPU core")},
+    expected=Expected("exact_match", at_least=0.97, minutes=3),
     elsewhere={
         "multi30k": {"width": 128, "learning_rate": 4e-3, "steps": 2_000, "every": 1_000},
     },
@@ -93,4 +92,4 @@ RECIPE = Recipe(
     free=("batch", "tokens"),
 )
 
-TORCH = replace(RECIPE, model=torchs, promises={}, generate=partial(translate_text, reader=Rereading))
+TORCH = replace(RECIPE, model=torchs, generate=partial(translate_text, reader=Rereading))

@@ -5,7 +5,7 @@ from torch.testing import assert_close
 
 from learnable.data.examples import Info, TextWindows
 from learnable.metrics.language import language_metrics
-from learnable.models.language.frequencies import Frequencies
+from learnable.nn.frequencies import Frequencies
 
 
 def test_it_says_how_often_each_token_occurs_and_one_more():
