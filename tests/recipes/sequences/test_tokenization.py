@@ -12,6 +12,7 @@ from learnable.recipes.sequences.tokenization import (
     drawn,
     example,
     frequencies,
+    shake,
 )
 from learnable.train.workbench import Workbench
 
@@ -37,6 +38,17 @@ def test_what_is_measured_and_what_is_kept(data):
     model.load_state_dict({name: torch.from_numpy(array) for name, array in kept.items()})
     assert RECIPE.evaluate(model, data.test, data.info)["loss"] == pytest.approx(metrics["loss"])
     assert model(*example(data.info)).shape[-1] == data.info.vocab
+
+
+def test_tokens_out_of_a_bag(data):
+    """With a generator a run is opened as one of a language model, by its own tokenizer."""
+    model = frequencies(data.info)
+    with torch.no_grad():
+        model.logits[5] = 40.0
+    one, other = (shake(model, data.info, "The", count=4, seed=seed)["text"] for seed in (0, 1))
+    assert one == other == "The" + 4 * data.info.cutter.decode([5]) and RECIPE.generate is shake
+    with pytest.raises(CallError, match="at least 1"):
+        shake(model, data.info, "", count=0)
 
 
 def test_the_seed_says_what_is_learned_from():

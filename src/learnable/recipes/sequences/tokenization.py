@@ -4,6 +4,7 @@ Run it       learnable train tokenization                            the standar
              learnable train tokenization --data tinyshakespeare
              learnable train tokenization --data ./my-novel.txt
 Takes        some forty seconds on one CPU core, most of it for unigram
+Then         learnable generate tokenization                         tokens out of a bag
 
 A fifth of the training part, drawn by the seed, is learned from. Of the test part are measured, for vocabularies of 512 to
 4,096 tokens: `bytes_per_token_...`, how many times shorter the text becomes, and `fertility_...`, tokens for each word. With
@@ -22,9 +23,10 @@ import random
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from learnable.data.examples import Examples, Info, TextWindows
 from learnable.data.tokenizers.learning import learn_bpe, learn_unigram, learn_wordpiece
@@ -127,6 +129,20 @@ def drawn(text: str, seed: int) -> str:
     return " ".join(text[start : start + BLOCK] for start in sorted(taken))
 
 
+def shake(
+    model: nn.Module, info: Info, prompt: str, *, count: int = 200, seed: int = 0, temperature: float = 1.0
+) -> dict[str, Any]:
+    """The prompt, and tokens drawn by how frequent they are, as out of a bag: what a model knows that looks at nothing."""
+    if count < 1 or temperature < 0:
+        raise CallError(
+            f"expected a count of at least 1 and a temperature of at least 0, came {count} and {temperature}"
+        )
+    logits = model.get_parameter("logits")
+    shares = (logits.detach().cpu().double() / max(temperature, 1e-6)).softmax(dim=-1)
+    tokens = shares.multinomial(count, replacement=True, generator=torch.Generator().manual_seed(seed))
+    return {"text": prompt + to_text(tokens, info)}
+
+
 def example(info: Info) -> tuple[Tensor, ...]:
     """Two texts for export."""
     return (torch.arange(2 * info.context).reshape(2, info.context) % info.vocab,)
@@ -149,6 +165,7 @@ RECIPE = Program(
     quick={"vocab": 512, "largest": 512},
     evaluate=language_metrics,
     expected=Expected("bytes_per_token", at_least=2.4, minutes=0.6, machine="1 CPU core"),
+    generate=shake,
     example=example,
     inputs=("tokens",),
     free=("batch", "tokens"),
