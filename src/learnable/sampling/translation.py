@@ -80,7 +80,8 @@ class Remembering:
         return attention.finish(attend(query, key, value, past))
 
     def _look_over(self, cross: Any, number: int, x: Float[Tensor, "rows new width"]) -> Tensor:
-        return cross.finish(attend_fast(cross.ask(x), *self.read[number], self.allowed))
+        key, value = self.read[number]
+        return cross.finish(attend_fast(cross.ask(x), key, value, self.allowed))
 
 
 @torch.inference_mode()
