@@ -68,7 +68,9 @@ def choose(model: nn.Module, device: torch.device | str, precision: str = "auto"
         large = sum(parameter.numel() for parameter in model.parameters()) >= LARGE
         precision = "bf16" if large and bf16_is_fast(kind) else "fp32"
     if memory_format == "auto":
-        convolves = any(isinstance(module, nn.Conv2d) for module in model.modules())
+        convolves = any(
+            isinstance(module, nn.Conv2d) and module.stride[0] < module.kernel_size[0] for module in model.modules()
+        )  # a ViT's patches, which do not overlap, are one product and gain nothing
         memory_format = "channels_last" if convolves and kind in ("cpu", "cuda") else "contiguous"
     return Way(precision, memory_format)
 
