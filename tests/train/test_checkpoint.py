@@ -185,3 +185,11 @@ def test_another_recipes_optimizer_is_refused():
     saved = checkpoint.team_state(team(""))
     with pytest.raises(WorldError, match="nothing of the optimizer"):
         checkpoint.restore_team(team(""), saved, "x")
+
+
+def test_what_an_optimizer_remembers_lies_in_memory_as_its_parameter_does():
+    """Else the next step's rounding is another, and a resumed run ends elsewhere."""
+    parameter = torch.nn.Parameter(torch.rand(4, 3, 3, 3).to(memory_format=torch.channels_last))
+    value = torch.rand(4, 3, 3, 3)
+    placed = checkpoint._placed(value, parameter)
+    assert placed.stride() == parameter.stride() and torch.equal(placed, value) and not placed.requires_grad

@@ -257,14 +257,18 @@ def _whole(tensor: Tensor) -> Tensor:
 
 
 def _placed(value: Tensor, parameter: Tensor) -> Tensor:
-    """An optimizer's tensor where its parameter is: divided like it, on its device. Step counters stay on the CPU."""
+    """An optimizer's tensor where its parameter is: divided like it, on its device, in its order in memory, as rounding depends
+    on that. Step counters stay on the CPU.
+    """
     if value.ndim == 0:
         return value.clone()
     if hasattr(parameter, "device_mesh"):
         from torch.distributed.tensor import distribute_tensor
 
         return distribute_tensor(value.to(parameter.device), parameter.device_mesh, parameter.placements)  # type: ignore[attr-defined]
-    return value.to(parameter.device).clone()
+    if value.shape != parameter.shape:
+        return value.to(parameter.device).clone()
+    return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
 
 
 def _restore_sharded(team: Team, state: Mapping[str, Tensor]) -> None:

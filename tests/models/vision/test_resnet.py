@@ -56,7 +56,7 @@ def test_a_shut_gate_carries_the_input_through():
     x, y = torch.rand(1, 4, 2, 2), torch.rand(1, 4, 2, 2)
     with torch.no_grad():
         highway.gate.weight.zero_()
-        assert_close(highway(x, y), x + (y - x) * torch.sigmoid(torch.tensor(-1.0)))
+        assert_close(highway(x, y), x + (y - x) * torch.sigmoid(torch.tensor(-3.0)))
         highway.gate.bias.fill_(-50)
         assert_close(highway(x, y), x)
         highway.gate.bias.fill_(50)
