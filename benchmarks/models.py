@@ -8,6 +8,7 @@ which take turns. Forward is in eval mode without gradients, forward and backwar
     python -m benchmarks.models --save             write learnable/models/speed.json, which the models' pages quote
 """
 
+import importlib
 import json
 import math
 import platform
@@ -30,6 +31,7 @@ from benchmarks import kernels
 from learnable import models
 from learnable.files import write_json
 from learnable.models.language import bert, gpt, llama, modern_gpt, transformer
+from learnable.models.language.torch_transformer import torch_transformer
 from learnable.weights import bert as bert_files
 from learnable.weights import gpt as gpt_files
 from learnable.weights import llama as llama_files
@@ -74,9 +76,7 @@ def of_pictures(variant: models.Variant, library: str = "") -> tuple[Side, Side,
     import timm
     import torchvision
 
-    family = {"MobileNetV1": "V1_", "MobileNetV2": "V2_", "MobileNetV3": "V3_"}.get(variant.family, "")
-    weights = __import__(variant.weights, fromlist=["FORMATS"])
-    forms: dict[str, Format] = {form.library: form for form in getattr(weights, family + "FORMATS")}
+    forms = formats(variant)
     has_it = "torchvision" in forms and hasattr(torchvision.models, variant.name)
     library = library or ("torchvision" if has_it else "timm")
     form = forms[library]
@@ -94,6 +94,13 @@ def of_pictures(variant: models.Variant, library: str = "") -> tuple[Side, Side,
         return model(image)  # type: ignore[no-any-return]
 
     return (ours, logits), (theirs, logits), library
+
+
+def formats(variant: models.Variant) -> dict[str, Format]:
+    """How each library writes this architecture down."""
+    prefix = {"MobileNetV1": "V1_", "MobileNetV2": "V2_", "MobileNetV3": "V3_"}.get(variant.family, "")
+    rows: tuple[Format, ...] = getattr(importlib.import_module(variant.weights), prefix + "FORMATS")
+    return {form.library: form for form in rows}
 
 
 def tokens(vocab: int) -> Tensor:
@@ -169,34 +176,13 @@ def of_bert(variant: models.Variant) -> tuple[Side, Side, str]:
     return language(ours, theirs, text)
 
 
-class TorchTransformer(nn.Module):
-    """torch.nn.Transformer between an embedding and an unembedding of ours."""
-
-    def __init__(self, config: transformer.TransformerConfig) -> None:
-        super().__init__()
-        self.body = nn.Transformer(
-            config.width, config.heads, config.depth, config.depth, config.hidden, 0.0, batch_first=True
-        )
-        self.ends = transformer.Transformer(replace(config, depth=1, dropout=0.0))
-        self.ends.encoder, self.ends.decoder = nn.ModuleList(), nn.ModuleList()
-
-    def forward(self, source: Tensor, target: Tensor) -> Tensor:
-        causal = torch.ones(target.shape[1], target.shape[1], dtype=torch.bool).triu(1)
-        padding = source == self.ends.config.padding
-        out = self.body(
-            self.ends.embed(source), self.ends.embed(target), tgt_mask=causal, tgt_is_causal=True,
-            src_key_padding_mask=padding, memory_key_padding_mask=padding,
-        )  # fmt: skip
-        return self.ends.head(out)
-
-
 def of_transformer(variant: models.Variant) -> tuple[Side, Side, str]:
     """With a norm at the end of each stack, as torch has it."""
     config = replace(variant.config, dropout=0.0)
     ours = transformer.Transformer(config, norms=transformer.Norms(transformer.AddThenNorm, nn.LayerNorm))
-    theirs = TorchTransformer(config)
-    ends = theirs.ends.state_dict()
-    ours.load_state_dict(ends | translate(torch_files.cut(theirs.body.state_dict()), torch_files.TABLE))
+    theirs = torch_transformer(config)
+    stacks = translate(torch_files.cut(theirs.body.state_dict()), torch_files.TABLE)
+    ours.load_state_dict(ours.state_dict() | stacks | {"token.weight": theirs.token.weight})
     text = tokens(config.vocab - 10) + 10
 
     def logits(model: nn.Module) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.models import Side, pair, times
+from benchmarks.models import Side, forward, pair, times
 from learnable.nn import way
 
 FAST = way.bf16_is_fast("cpu")
@@ -18,13 +18,6 @@ BOUNDS = {
     for name, gains in {"resnet50": (3.0, 2.3), "vit_s_16": (2.5, 2.2)}.items()
     for kind, gain in zip(("forward", "training"), gains, strict=True)
 }
-
-
-def forward(side: Side) -> None:
-    model, call = side
-    model.eval()
-    with torch.inference_mode():
-        call(model)
 
 
 def training(side: Side) -> None:

@@ -9,6 +9,7 @@ timm's and transformers' are folders with safetensors, the latter in shards of 2
 """
 
 import contextlib
+import importlib
 import io
 import sys
 import tempfile
@@ -22,10 +23,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from benchmarks import kernels
-from benchmarks.models import TEXT_MODELS
+from benchmarks.models import TEXT_MODELS, formats
 from learnable import models
 from learnable.models.language import bert
-from learnable.weights.images import Format
 
 LARGEST = 200_000_000
 CLOSE = 1e-4  # of the largest logit
@@ -58,10 +58,8 @@ def pictures(variant: models.Variant, folder: Path) -> Iterator[tuple[str, float
     import timm
     import torchvision
 
-    family = {"MobileNetV1": "V1_", "MobileNetV2": "V2_", "MobileNetV3": "V3_"}.get(variant.family, "")
-    weights = __import__(variant.weights, fromlist=["FORMATS"])
-    forms: dict[str, Format] = {form.library: form for form in getattr(weights, family + "FORMATS")}
-    ours = getattr(__import__(variant.module, fromlist=[variant.family]), variant.family)
+    forms = formats(variant)
+    ours = getattr(importlib.import_module(variant.module), variant.family)
     size = getattr(variant.config, "size", 64)
     image = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(2))
     for library, form in forms.items():
@@ -103,7 +101,7 @@ def texts(variant: models.Variant, folder: Path) -> Iterator[tuple[str, float, f
         return
     theirs.eval().save_pretrained(folder / "theirs", max_shard_size="200MB")  # type: ignore[operator]
     cls: Any = {"BERT": bert.MaskedLM}.get(variant.family) or getattr(
-        __import__(variant.module, fromlist=[variant.family]), variant.family
+        importlib.import_module(variant.module), variant.family
     )
     ours = cls.from_pretrained(folder / "theirs").eval()
     text = torch.randint(10, ours.config.vocab, (1, 16), generator=torch.Generator().manual_seed(2))

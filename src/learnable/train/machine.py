@@ -28,9 +28,9 @@ class Machine:
 
     Args:
         device: "auto" takes CUDA, then Apple's MPS, then the CPU.
-        precision: "fp32", or "bf16": matrix products in bfloat16, weights in float32 (autocast); "auto" is settled when the
-            model is there, as is
-        memory_format: "contiguous" or "channels_last" (`learnable.nn.way`).
+        precision: "fp32", or "bf16": matrix products in bfloat16, weights in float32 (autocast).
+        memory_format: "contiguous" or "channels_last". Where this or the precision is "auto", `place` settles it by the model
+            (`learnable.nn.way`).
         parallel: how several processes share the work: "ddp", each has all weights; "fsdp", each has a part (FSDP2).
         threads: False leaves torch's number of threads as it is, where a container may run fewer.
 

@@ -38,9 +38,9 @@ def test_depth_is_all_that_differs_between_the_two_pairs():
 
 
 def test_letters_are_what_is_read_where_nothing_is_said():
-    data = resnet.letters(size=16)
+    data = resnet.RECIPE.data(None, **resnet.RECIPE.data_settings)
     assert data.info.data == "glyphs" and data.info.image == (1, 16, 16) and len(data.info.classes) == 47
-    assert resnet.letters("digits", size=16).info.data == "digits"
+    assert resnet.RECIPE.data("digits", size=16).info.data == "digits"
 
 
 def test_it_runs(home: Path):

@@ -11,7 +11,8 @@ Then         learnable predict bert-classify my.txt, or --text "..."
 Compare      python -m benchmarks.bag_of_words sst              a bag of words, tuned on the validation part
 
 What has to be beaten: words alone, weighted by how rare they are, and a logistic regression tell 69.5 % of the modules, 79.9 % of
-the reviews and 87.4 % of AG News's test file alone (the log of experiments says more). The promises below are floors well under
+the reviews and 87.4 % of AG News's test file alone, as measured when texts were cut in a simpler way than now (the log of
+experiments says more). The promises below are floors well under
 that; no full set of seeds has been measured yet.
 
 A model that knew only how common each word is would fill in 7 % of the blots. `bert-classify` begins from nothing unless it is

@@ -6,7 +6,7 @@ Run it       learnable train vit                          letters of 32x32 pixel
              learnable train vit --per-class 20           with fewer examples; likewise for the other two
              learnable train vit --data fashion-mnist
              learnable train vit --data cifar10 --channels 3 --flip true --pad 4
-Takes        two minutes on two CPU cores
+Takes        some three minutes on one CPU core; the promises have not been kept, or not been measured, yet (see LOG.md)
 
 Each takes as many steps whatever the number of examples, so that only what there is to see differs.
 """

@@ -23,6 +23,7 @@ from learnable.objectives.classification import classify
 from learnable.optim.factories import adamw
 from learnable.optim.schedules import one_cycle
 from learnable.recipes.vision.lenet import example, pictures
+from learnable.recipes.vision.resnet import SOURCES
 from learnable.sampling.classify import classify_image
 from learnable.train.recipe import Expected, Player, Recipe
 
@@ -36,12 +37,6 @@ def resnet(info: Info) -> nn.Module:
     """Two stages of two blocks."""
     return ResNet(ResNetConfig(depths=(2, 2), bottleneck=False, width=32), len(info.classes), pictures(info)[0])
 
-
-SOURCES = {
-    "glyphs": "12,220 letters and digits in 26 faces, drawn on the spot (default)",
-    "fashion-mnist": "70,000 pictures of clothing",
-    "cifar10": "60,000 photos of animals and vehicles",
-}
 
 player = Player(classify, partial(adamw, weight_decay=0.05), learning_rate=1e-2, schedule=one_cycle)
 

@@ -24,6 +24,7 @@ from learnable.objectives.classification import classify
 from learnable.optim.factories import adamw
 from learnable.optim.schedules import one_cycle
 from learnable.recipes.vision.lenet import example, pictures
+from learnable.recipes.vision.resnet import SOURCES
 from learnable.sampling.classify import classify_image
 from learnable.train.recipe import Expected, Player, Recipe
 
@@ -37,12 +38,6 @@ def efficientnet(info: Info, width: float = 1.0, depth: float = 1.0) -> nn.Modul
     config = EfficientNetConfig(width, depth, size, dropout=0.1, stages=STAGES, stem=16, last=128, drop=0.1)
     return EfficientNet(config, classes=len(info.classes), channels=channels)
 
-
-SOURCES = {
-    "glyphs": "12,220 letters and digits in 26 faces, drawn at the size that is asked for (default)",
-    "fashion-mnist": "70,000 pictures of clothing",
-    "cifar10": "60,000 photos of animals and vehicles",
-}
 
 player = Player(classify, partial(adamw, weight_decay=0.05), learning_rate=2e-2, schedule=one_cycle)
 

@@ -25,6 +25,7 @@ from learnable.objectives.classification import classify
 from learnable.optim.factories import adamw
 from learnable.optim.schedules import one_cycle
 from learnable.recipes.vision.lenet import example, pictures
+from learnable.recipes.vision.resnet import SOURCES
 from learnable.sampling.classify import classify_image
 from learnable.train.recipe import Expected, Player, Recipe
 
@@ -45,12 +46,6 @@ def built(info: Info, width: float, block: Callable[[int, int, int], nn.Module])
     config = MobileNetV1Config(width=width, stages=STAGES, dropout=0.0)
     return MobileNetV1(config, classes=len(info.classes), channels=pictures(info)[0], block=block)
 
-
-SOURCES = {
-    "glyphs": "12,220 letters and digits in 26 faces, drawn on the spot (default)",
-    "fashion-mnist": "70,000 pictures of clothing",
-    "cifar10": "60,000 photos of animals and vehicles",
-}
 
 RECIPE = Recipe(
     model=separable,

@@ -18,8 +18,8 @@ from functools import partial
 
 from torch import nn
 
-from learnable.data.examples import Data, Info
-from learnable.data.images import labeled_images
+from learnable.data.examples import Info
+from learnable.data.images import glyph_images
 from learnable.metrics.classification import classification_metrics
 from learnable.models.vision.resnet import CIFARResNet, Highway, Plain, Residual
 from learnable.objectives.classification import classify
@@ -51,14 +51,9 @@ SOURCES = {
 }
 
 
-def letters(source: str | None = None, *, size: int = 16, channels: int = 1, flip: bool = False, pad: int = 0) -> Data:
-    """`labeled_images`, with glyphs where nothing is said."""
-    return labeled_images(source or "glyphs", size=size, channels=channels, flip=flip, pad=pad)
-
-
 RECIPE = Recipe(
     model=residual,
-    data=letters,
+    data=glyph_images,
     data_settings={"size": 16, "channels": 1, "flip": False, "pad": 0},
     model_settings={"layers": 20, "width": 8},
     sources=SOURCES,

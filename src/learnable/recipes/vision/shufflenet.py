@@ -21,6 +21,7 @@ from learnable.objectives.classification import classify
 from learnable.optim.factories import adamw
 from learnable.optim.schedules import one_cycle
 from learnable.recipes.vision.lenet import example, pictures
+from learnable.recipes.vision.resnet import SOURCES
 from learnable.sampling.classify import classify_image
 from learnable.train.recipe import Expected, Player, Recipe
 
@@ -30,12 +31,6 @@ def shufflenet(info: Info, shuffle: bool = True) -> nn.Module:
     config = ShuffleNetV2Config(widths=(48, 96), depths=(4, 4), last=192, stem=16, shuffle=shuffle)
     return ShuffleNetV2(config, classes=len(info.classes), channels=pictures(info)[0])
 
-
-SOURCES = {
-    "glyphs": "12,220 letters and digits in 26 faces, drawn on the spot (default)",
-    "fashion-mnist": "70,000 pictures of clothing",
-    "cifar10": "60,000 photos of animals and vehicles",
-}
 
 RECIPE = Recipe(
     model=shufflenet,
