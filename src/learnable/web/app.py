@@ -14,6 +14,7 @@ The process never imports torch: whatever computes has a process of its own.
 
 import contextlib
 import json
+import re
 import secrets
 from collections.abc import AsyncIterator
 from functools import lru_cache
@@ -27,6 +28,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, select_autoescape
+from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
@@ -224,7 +226,19 @@ def fill(template: str, **context: Any) -> str:
 @lru_cache(maxsize=1)
 def _templates() -> Environment:
     loader = PackageLoader("learnable.web", "templates")
-    return Environment(loader=loader, autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True)
+    templates = Environment(loader=loader, autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True)
+    templates.filters["prose"] = prose
+    return templates
+
+
+def prose(text: str) -> Markup:
+    """A sentence out of a docstring: `code` as code, an address as a link without the mark that ends the sentence.
+
+    >>> prose("`F` < 1: https://arxiv.org/abs/1; next")
+    Markup('<code>F</code> &lt; 1: <a href="https://arxiv.org/abs/1">https://arxiv.org/abs/1</a>; next')
+    """
+    linked = re.sub(r"https?://\S+?(?=[;,.)]*(?:\s|$))", r'<a href="\g<0>">\g<0></a>', escape(text, quote=False))
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", linked))
 
 
 class Fresh(StaticFiles):

@@ -5,7 +5,7 @@ r"""ResNet: a layer adds to what it was given instead of replacing it, so that a
 In a plain stack of 56 layers the gradient passes through 56 products; here it also goes around them, along the sum.
 
 Paper    He, Zhang, Ren & Sun 2016, "Deep residual learning for image recognition", table 1 and figure 5
-         https://arxiv.org/abs/1512.03385; `CIFARResNet` is its section 4.2
+         https://arxiv.org/abs/1512.03385; `CIFARResNet` is its section 4.2;
          Srivastava, Greff & Schmidhuber 2015, "Highway networks", equation 3 - https://arxiv.org/abs/1505.00387 (`Highway`)
 Letters  conv2_x to conv5_x are our `stages`
 Differs  where a stage halves the picture, a bottleneck does so in its 3x3 convolution, as all published weights do since 2017
