@@ -9,6 +9,7 @@ import torch
 
 from learnable.data.examples import Info
 from learnable.errors import CallError, WorldError
+from learnable.nn import way
 from learnable.runs import run as module
 from learnable.runs import training
 from learnable.runs.run import FORMAT, Run, find_folder, machine, runs, versions
@@ -266,3 +267,17 @@ def test_a_folder_that_cannot_be_made_is_said(home, monkeypatch):
 def test_the_machine_and_the_versions_are_plain_json():
     assert json.loads(json.dumps(machine())) == machine() and machine()["threads"] >= 1
     assert set(versions()) == {"learnable", "python", "torch", "numpy"}
+
+
+@pytest.mark.parametrize("plain, precision", [(False, "bf16"), (True, "fp32")])
+def test_predictions_are_computed_in_the_way_of_the_machine(monkeypatch, plain, precision):
+    """And not, if nobody is to choose."""
+    monkeypatch.setattr(way, "LARGE", 1)
+    monkeypatch.setattr(way, "bf16_is_fast", lambda kind: True)
+    install(
+        monkeypatch,
+        predict=lambda model, info, path: {"prediction": "bf16" if torch.is_autocast_enabled("cpu") else "fp32"},
+    )
+    run = training.start("toy", {"smoke": True})
+    run.plain = plain
+    assert run.predict("x")["prediction"] == precision

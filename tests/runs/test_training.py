@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from learnable.errors import CallError, WorldError
+from learnable.nn import way
 from learnable.optim.factories import muon
 from learnable.optim.schedules import constant
 from learnable.runs import training
@@ -362,3 +363,29 @@ def test_what_the_model_begins_with(monkeypatch):
     run.update(status="stopped")
     training.resume(run.name)
     assert len(begun) == 1
+
+
+@pytest.fixture
+def fast_bf16(monkeypatch):
+    """A machine that multiplies bfloat16, and a model that is large enough for it."""
+    monkeypatch.setattr(way, "LARGE", 1)
+    monkeypatch.setattr(way, "bf16_is_fast", lambda kind: True)
+
+
+@pytest.mark.parametrize(
+    "asked, precision", [({}, "bf16"), ({"plain": True}, "fp32"), ({"precision": "fp32"}, "fp32")], ids=str
+)
+def test_the_way_that_was_chosen_is_in_the_record(fast_bf16, asked, precision):
+    told = training.start("toy", {"smoke": True, **asked}).record["machine"]
+    assert told["precision"] == precision and told["memory_format"] == "contiguous" and told["threads"] >= 1
+
+
+def test_a_run_goes_on_in_the_way_in_which_it_began(fast_bf16, monkeypatch):
+    run = interrupted(monkeypatch)
+    assert run.record["machine"]["precision"] == "bf16"
+    run.update(
+        machine={**run.record["machine"], "memory_format": "channels_last"}
+    )  # which this machine would not choose
+    monkeypatch.setattr(way, "bf16_is_fast", lambda kind: False)
+    told = training.resume(run.name).record["machine"]
+    assert (told["precision"], told["memory_format"]) == ("bf16", "channels_last")

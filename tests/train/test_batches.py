@@ -66,6 +66,7 @@ def test_batches_of_like_sizes():
     assert ranges.mean() < 6, "chance would give 56"
     longest = torch.tensor([int(sizes[batch].max()) for batch in batches]).float()
     assert longest[:62].mean() == pytest.approx(longest[62:].mean().item(), abs=8)
+    assert not torch.equal(longest[:20], longest[:20].sort().values), "short ones first"
     again = BatchNumbers(4_000, 32, seed=1, sizes=sizes)
     assert torch.equal(again.at(130), numbers.at(130)) and not torch.equal(again.at(5), numbers.at(130))
 
