@@ -62,6 +62,7 @@ ALEXNETS = {
 class AlexNet(nn.Module):
     """One tower of five convolutions and three dense layers.
 
+    >>> import torch
     >>> small = AlexNetConfig(widths=(8, 16, 16, 16, 16), hidden=32)
     >>> AlexNet(small, classes=10)(torch.rand(2, 3, 64, 64)).shape
     torch.Size([2, 10])
@@ -124,6 +125,7 @@ class AlexNet2012(nn.Module):
 
     A tower is a group of a grouped convolution. 60,965,224 parameters with 1,000 classes, the paper's "60 million".
 
+    >>> import torch
     >>> AlexNet2012(classes=10, width=12, hidden=32)(torch.rand(2, 3, 64, 64)).shape
     torch.Size([2, 10])
 

@@ -109,6 +109,7 @@ EFFICIENTNETS = {
 class EfficientNet(nn.Module):
     """Table 1 of the paper, enlarged.
 
+    >>> import torch
     >>> EfficientNet(EFFICIENTNETS["efficientnet_b0"][0], classes=10)(torch.rand(2, 3, 64, 64)).shape
     torch.Size([2, 10])
 

@@ -178,6 +178,7 @@ class MobileNetV1(nn.Module):
 
     `block` is what stands in the place of a separable convolution: hand over a full one to see what it saves.
 
+    >>> import torch
     >>> MobileNetV1(MobileNetV1Config(width=0.25), classes=10)(torch.rand(2, 3, 64, 64)).shape
     torch.Size([2, 10])
 
@@ -248,6 +249,7 @@ class MobileNetV1(nn.Module):
 class MobileNetV2(nn.Module):
     """Table 2 of the second paper.
 
+    >>> import torch
     >>> MobileNetV2(MobileNetV2Config(width=0.35), classes=10)(torch.rand(2, 3, 64, 64)).shape
     torch.Size([2, 10])
 
@@ -313,6 +315,7 @@ class MobileNetV2(nn.Module):
 class MobileNetV3(nn.Module):
     """Tables 1 and 2 of the third paper; the last layers work on the averaged picture, where they are cheap (figure 5).
 
+    >>> import torch
     >>> MobileNetV3(MOBILENETS_V3["mobilenet_v3_small"][0], classes=10)(torch.rand(2, 3, 64, 64)).shape
     torch.Size([2, 10])
 
