@@ -579,6 +579,8 @@ TOPICS = (
           recipes={
               "vit":     "learnable.recipes.transformers.vit:RECIPE",
               "vit-cnn": "learnable.recipes.transformers.vit:CNN",
+              "vit-20":     "learnable.recipes.transformers.vit:FEW",
+              "vit-cnn-20": "learnable.recipes.transformers.vit:FEW_CNN",
           }),
     Topic("swin", "Swin Transformer", "transformers", 2, "advanced", Minutes(12, 6, 10, 4),
           ("vit",), "Liu et al. 2021", 2021,

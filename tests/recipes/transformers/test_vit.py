@@ -22,11 +22,17 @@ def test_they_are_of_one_size():
     assert max(sizes) < 1.07 * min(sizes)
 
 
-def test_they_are_trained_alike():
+def test_they_see_the_same():
     for recipe in RECIPES.values():
-        assert (recipe.steps, recipe.batch_size, recipe.data_settings) == (
-            vit.RECIPE.steps, vit.RECIPE.batch_size, vit.RECIPE.data_settings,
-        )  # fmt: skip
+        assert (recipe.batch_size, recipe.data_settings) == (vit.RECIPE.batch_size, vit.RECIPE.data_settings)
+    for few, every in ((vit.FEW, vit.RECIPE), (vit.FEW_CNN, vit.CNN)):
+        assert few.data_settings == every.data_settings | {"per_class": 20}
+        assert (few.model, few.steps, few.players) == (every.model, every.steps, every.players)
+
+
+def test_positions_begin_as_large_as_patches():
+    network = vit.RECIPE.model(INFO, **vit.RECIPE.model_settings).network
+    assert 0.4 < network.position.std() < 0.6
 
 
 def test_of_each_class_as_many_as_asked_for():

@@ -1,14 +1,14 @@
 """Words for pictures, or windows on them: a Vision Transformer against a convolutional network of its size, by the number of examples.
 
 Run it       learnable train vit                          letters of 32x32 pixels, all 200 of each of 47 classes
-             learnable train vit-cnn                      a residual network with as many parameters, trained alike
+             learnable train vit-cnn                      a residual network with as many parameters
              learnable train swin                         windows that move, in the same size
-             learnable train vit --per-class 20           with fewer examples; likewise for the other two
-             learnable train vit --data fashion-mnist
-             learnable train vit --data cifar10 --channels 3 --flip true --pad 4
-Takes        some three minutes on one CPU core; the promises have not been kept, or not been measured, yet (see LOG.md)
+             learnable train vit-20, vit-cnn-20           20 examples of each class; --per-class for other numbers
+             learnable train vit --data fashion-mnist     also cifar10; likewise for the other two
+Takes        some two and a half minutes of one CPU core
 
-Each takes as many steps whatever the number of examples, so that only what there is to see differs.
+The three have as many parameters and get as much computing: a step of the convolutional network costs four of the Transformer's,
+so it takes a quarter as many. With fewer examples they take as many steps as with all.
 """
 
 from collections import OrderedDict
@@ -34,9 +34,12 @@ from learnable.sampling.classify import classify_image
 from learnable.train.recipe import Expected, Player, Recipe
 
 
-def vit(info: Info, depth: int = 4, width: int = 64, heads: int = 4, patch: int = 4) -> nn.Module:
+def vit(info: Info, depth: int = 4, width: int = 64, heads: int = 4, patch: int = 8) -> nn.Module:
+    """Positions begin as large as the patches: at the paper's 0.02 a short training does not find out where things are."""
     channels, size, _ = pictures(info)
-    return centered(ViT(ViTConfig(depth, width, heads, patch, size), len(info.classes), channels), channels)
+    network = ViT(ViTConfig(depth, width, heads, patch, size), len(info.classes), channels)
+    nn.init.normal_(network.position, std=0.5)
+    return centered(network, channels)
 
 
 def cnn(info: Info, layers: int = 8, width: int = 26) -> nn.Module:
@@ -77,17 +80,40 @@ RECIPE = Recipe(
     model=vit,
     data=few_letters,
     data_settings={"size": 32, "channels": 1, "per_class": 0, "flip": False, "pad": 0},
-    model_settings={"depth": 4, "width": 64, "heads": 4, "patch": 4},
+    model_settings={"depth": 4, "width": 64, "heads": 4, "patch": 8},
     sources=SOURCES,
     players=(Player(classify, partial(adamw, weight_decay=0.1), learning_rate=2e-3, schedule=warmup_cosine),),
-    steps=1_000,
+    steps=2_000,
     batch_size=64,
     clip=1.0,
-    every=250,
+    every=500,
     evaluate=classification_metrics,
     predict=classify_image,
     example=example,
-    expected=Expected("accuracy", at_least=0.3, minutes=2),
+    expected=Expected("accuracy", at_least=0.3, minutes=3),
+    elsewhere={
+        "fashion-mnist": {"size": 28, "patch": 4, "steps": 1_000},
+        "cifar10": {"channels": 3, "flip": True, "pad": 4, "patch": 4, "steps": 1_000},
+    },
 )
-CNN = replace(RECIPE, model=cnn, model_settings={"layers": 8, "width": 26})
-SWIN = replace(RECIPE, model=swin, model_settings={"width": 40, "window": 4})
+CNN = replace(
+    RECIPE,
+    model=cnn,
+    model_settings={"layers": 8, "width": 26},
+    steps=500,
+    every=250,
+    elsewhere={"cifar10": {"channels": 3, "flip": True, "pad": 4}},
+)
+SWIN = replace(
+    RECIPE,
+    model=swin,
+    model_settings={"width": 40, "window": 4},
+    steps=1_500,
+    elsewhere={"cifar10": {"channels": 3, "flip": True, "pad": 4}},
+)
+FEW = replace(
+    RECIPE,
+    data_settings=RECIPE.data_settings | {"per_class": 20},
+    expected=Expected("accuracy", at_least=0.03, minutes=3),
+)
+FEW_CNN = replace(CNN, data_settings=FEW.data_settings, expected=Expected("accuracy", at_least=0.1, minutes=3))

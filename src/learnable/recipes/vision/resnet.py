@@ -5,8 +5,7 @@ Run it       learnable train resnet                       20 layers, with the su
              learnable train plain-20                     20 layers without it
              learnable train plain-56                     56 layers without it: worse than 20, on the training part too
              learnable train highway-56                   56 layers with a gate in place of the sum
-             learnable train resnet --data fashion-mnist --size 28
-             learnable train resnet --data cifar10 --size 32 --channels 3 --width 16 --flip true --pad 4
+             learnable train resnet --data fashion-mnist     as wide as in the paper; also cifar10
 Takes        a minute with 20 layers and two to three with 56, on two CPU cores
 
 The networks are those of section 4.2 of the paper, half as wide, on letters of 16x16 pixels: the question is about depth, and
@@ -65,6 +64,18 @@ RECIPE = Recipe(
     predict=classify_image,
     example=example,
     expected=Expected("accuracy", at_least=0.5, minutes=1),
+    elsewhere={
+        "fashion-mnist": {"size": 28, "width": 16, "learning_rate": 0.1, "steps": 1_000},
+        "cifar10": {
+            "size": 32,
+            "channels": 3,
+            "width": 16,
+            "flip": True,
+            "pad": 4,
+            "learning_rate": 0.1,
+            "steps": 1_000,
+        },
+    },
 )
 DEEP = replace(
     RECIPE,
