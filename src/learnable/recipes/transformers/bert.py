@@ -171,10 +171,10 @@ RECIPE = Recipe(
     players=(
         Player(masked_tokens, partial(adamw, weight_decay=0.01, betas=(0.9, 0.98)), 2e-3, schedule=warmup_cosine),
     ),
-    steps=400,
+    steps=1_000,
     batch_size=32,
     clip=1.0,
-    every=100,
+    every=250,
     evaluate=masked_metrics,
     example=example,
     inputs=("tokens",),

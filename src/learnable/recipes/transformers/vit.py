@@ -49,7 +49,13 @@ def cnn(info: Info, layers: int = 8, width: int = 26) -> nn.Module:
 
 def swin(info: Info, width: int = 40, window: int = 4) -> nn.Module:
     channels, size, _ = pictures(info)
-    return centered(Swin(SwinConfig((2, 2), (2, 4), width, window, size), len(info.classes), channels), channels)
+    network = Swin(SwinConfig((2, 2), (2, 4), width, window, size), len(info.classes), channels)
+    for name, parameter in network.named_parameters():
+        if name.endswith("distance"):
+            nn.init.normal_(parameter, std=0.5)  # for the same reason
+        elif parameter.ndim == 2 and "head" not in name:
+            nn.init.xavier_uniform_(parameter)  # as ViT's: 0.02 is for layers of a hundred numbers and more
+    return centered(network, channels)
 
 
 def centered(network: nn.Module, channels: int) -> nn.Module:
@@ -100,6 +106,7 @@ CNN = replace(
     RECIPE,
     model=cnn,
     model_settings={"layers": 8, "width": 26},
+    players=(replace(RECIPE.players[0], learning_rate=1e-2),),
     steps=500,
     every=250,
     elsewhere={"cifar10": {"channels": 3, "flip": True, "pad": 4}},
