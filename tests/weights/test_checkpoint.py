@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from learnable import tensors
 from learnable.errors import WorldError
-from learnable.weights.checkpoint import download, read_checkpoint, write_checkpoint
+from learnable.weights.checkpoint import bare, download, read_checkpoint, read_pickle, write_checkpoint
 
 
 def state():
@@ -156,6 +156,27 @@ def test_a_pickle_of_something_else(tmp_path):
     torch.save([torch.zeros(1)], tmp_path / "pytorch_model.bin")
     with pytest.raises(WorldError, match="expected a table from names to tensors"):
         read_checkpoint(tmp_path, allow_pickle=True)
+
+
+@pytest.mark.parametrize("key", ["state_dict", "model", "model_state_dict"])
+def test_a_training_programs_checkpoint_is_opened(tmp_path, key):
+    optimizer = {"state": {0: {"step": torch.ones(()), "exp_avg": torch.ones(3)}}, "param_groups": [{"lr": 0.1}]}
+    torch.save({key: state(), "optimizer": optimizer, "epoch": 3, "best": 0.5}, tmp_path / "last.pth")
+    assert_same(read_pickle(tmp_path / "last.pth"), state())
+
+
+def test_which_of_two_tables_is_not_guessed(tmp_path):
+    torch.save({"state_dict": state(), "state_dict_ema": state(), "epoch": 3}, tmp_path / "last.pth")
+    with pytest.raises(WorldError, match=r"several tables of tensors \(state_dict, state_dict_ema\)"):
+        read_pickle(tmp_path / "last.pth")
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+def test_what_wrappers_put_before_the_names_is_taken_off(tmp_path, prefix):
+    torch.save({prefix + name: tensor for name, tensor in state().items()}, tmp_path / "last.pth")
+    assert_same(read_pickle(tmp_path / "last.pth"), state())
+    mixed = {"module.a": torch.zeros(1), "b": torch.zeros(1)}
+    assert bare(mixed).keys() == mixed.keys()
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,20 @@ def test_a_pickle_is_not_opened_unasked(tmp_path: Path):
         ResNet.from_pretrained(tmp_path / "model.pth", allow_pickle=True)
 
 
+@pytest.mark.parametrize("prefix", ["model.", "module.", "net.module."])
+def test_names_of_a_network_inside_another(tmp_path: Path, prefix: str):
+    torch.manual_seed(0)
+    ResNet(RESNETS["resnet18"][0], classes=2).save_pretrained(tmp_path)
+    state = load_file(tmp_path / "model.safetensors")
+    torch.save({"state_dict": {prefix + name: t for name, t in state.items()}, "epoch": 1}, tmp_path / "last.ckpt")
+    model = ResNet.from_pretrained(tmp_path / "last.ckpt", allow_pickle=True)
+    assert torch.equal(model.head.weight, state["fc.weight"])
+    state[f"{prefix}more.weight"] = torch.zeros(1)
+    torch.save(state, tmp_path / "last.ckpt")
+    with pytest.raises(WorldError, match="fit no variant"):
+        ResNet.from_pretrained(tmp_path / "last.ckpt", allow_pickle=True)
+
+
 @pytest.mark.parametrize("asked", [{"classes": 0}, {"channels": -1}])
 def test_no_classes_is_a_wrong_call(folder: Path, asked: dict):
     with pytest.raises(CallError, match="at least 1 class and 1 channel"):

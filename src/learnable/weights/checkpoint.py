@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
@@ -34,6 +34,10 @@ TOKENIZER = (
 )
 PICKLE = "pytorch_model.bin"
 PICKLE_SHARDS = "pytorch_model.bin.index.json"
+# Where training programs keep the weights in a file that holds more: timm, torchvision, Lightning, and what tutorials call it.
+INSIDE = ("state_dict", "model", "model_state_dict", "net", "weights", "state_dict_ema", "model_ema")
+# What stands before every name of a model that ran in parallel, or compiled.
+WRAPPERS = ("module.", "_orig_mod.")
 
 
 def read_checkpoint(place: str | Path, *, allow_pickle: bool = False) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -184,23 +188,50 @@ def _read_shards(index: Path, read: Any) -> dict[str, Tensor]:
     return state
 
 
+def bare(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The names that a model has by itself, without what DataParallel or torch.compile put before each of them.
+
+    >>> sorted(bare({"module._orig_mod.weight": torch.zeros(1), "module._orig_mod.bias": torch.zeros(1)}))
+    ['bias', 'weight']
+    """
+    state = dict(state)
+    while prefix := next(
+        (prefix for prefix in WRAPPERS if state and all(name.startswith(prefix) for name in state)), ""
+    ):
+        state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
+    return state
+
+
 def read_pickle(path: Path) -> dict[str, Tensor]:
     """The tensors of a file that `torch.save` wrote: names and numbers are read, code is not.
 
+    A training program's checkpoint, which holds the table of tensors beside an optimizer's state and more, is opened too.
+
     Raises:
-        WorldError: no such file, damaged, or anything but a table of tensors.
+        WorldError: no such file, damaged, objects other than tensors and numbers, or no table of tensors or several.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise WorldError(f"there is no file {path}") from error
     except Exception as error:  # UnpicklingError, EOFError, RuntimeError: whatever a damaged or hostile file provokes
-        raise WorldError(f"{path} is damaged, cut short, or holds more than tensors; it was not opened") from error
-    if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
+        raise WorldError(f"{path} is damaged, cut short, or holds more than tensors; it was not opened. If it is your own, save "
+                         "its weights alone: torch.save(model.state_dict(), FILE)") from error  # fmt: skip
+    if _is_table(state):
+        return bare(state)
+    inside = [key for key in INSIDE if _is_table(state.get(key))] if isinstance(state, dict) else []
+    if len(inside) > 1:
+        raise WorldError(f"{path} holds several tables of tensors ({', '.join(inside)}); save the one that you want by itself: "
+                         f"torch.save(torch.load({path.name!r})[{inside[-1]!r}], FILE)")  # fmt: skip
+    if not inside:
         raise WorldError(
             f"expected a table from names to tensors in {path}, came {type(state).__name__} of other things"
         )
-    return dict(state)
+    return bare(state[inside[0]])
+
+
+def _is_table(value: object) -> TypeGuard[dict[str, Tensor]]:
+    return isinstance(value, dict) and bool(value) and all(isinstance(tensor, Tensor) for tensor in value.values())
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypedDict
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from learnable import tensors
 from learnable.errors import CallError, WorldError
-from learnable.weights.checkpoint import fetch_file, read_checkpoint, read_pickle, write_checkpoint
+from learnable.weights.checkpoint import bare, fetch_file, read_checkpoint, read_pickle, write_checkpoint
 from learnable.weights.table import Row, Table, copies, same, translate, unmentioned, untranslate
 
 Config = Any  # a model's frozen settings
@@ -168,8 +168,7 @@ def load_classifier(
     row = next((row for row in published if row.name == str(place)), None)
     config_json, state = _read(place, row, allow_pickle)
     state = counted(state)
-    form, config = _recognize(cls, variants, formats, config_json, state)
-    state = form.change(state)
+    form, config, state = _recognize(cls, variants, formats, config_json, state)
     table = form.rows(config)
     names = translate({name: tensor.to("meta") for name, tensor in state.items()}, table)
     head, stem = names.get(f"{cls.last}.weight"), names.get(f"{cls.first}.weight")
@@ -274,13 +273,13 @@ def _read(
     if row is not None and row.address:
         return {}, read_pickle(fetch_file(row.address))
     path = Path(place).expanduser()
-    if path.suffix in (".pth", ".pt", ".bin") and (path.is_file() or not path.parent.name):
+    if path.suffix in (".pth", ".pt", ".ckpt", ".bin") and (path.is_file() or not path.parent.name):
         if not allow_pickle:
             raise WorldError(f"{path} is a pickle, a kind of file that can run code. If you trust where it comes from, pass "
                              "allow_pickle=True (tensors alone are read); safetensors is better.")  # fmt: skip
         return {}, read_pickle(path)
     if path.suffix == ".safetensors" and not path.with_name("config.json").is_file():
-        return {}, tensors.read(path)
+        return {}, bare(tensors.read(path))
     if not path.exists() and re.fullmatch(r"torchvision/.+", str(place)):
         raise WorldError(
             f"torchvision has no weights {str(place)!r} that are known here; `learnable list weights` names them"
@@ -290,8 +289,8 @@ def _read(
 
 def _recognize(
     cls: Any, variants: Variants, formats: Sequence[Format], config: Mapping[str, Any], state: Mapping[str, Tensor]
-) -> tuple[Format, Config]:
-    """Whose file it is, and of which variant."""
+) -> tuple[Format, Config, Mapping[str, Tensor]]:
+    """Whose file it is, of which variant, and its tensors as the table of that format names them."""
     name, told = cls.__name__, config.get("learnable")
     settings: Config | None = None
     if isinstance(told, Mapping):
@@ -301,7 +300,8 @@ def _recognize(
     elif "model_type" in config:
         for form in formats:
             if form.settings is not None:
-                return form, _settings(type(next(iter(variants.values()))[0]), form.settings(config), name)
+                kind = type(next(iter(variants.values()))[0])
+                return form, _settings(kind, form.settings(config), name), form.change(state)
         raise WorldError(f"config.json is of transformers' {config['model_type']!r}, which {name} does not read")
     elif isinstance(theirs := config.get("architecture"), str):
         known = [(form, variant) for form in formats if (variant := form.variant(theirs, variants))]
@@ -313,13 +313,13 @@ def _recognize(
     told_args = config.get("model_args")
     args = told_args if isinstance(told_args, Mapping) else {}
     candidates = [settings] if settings is not None else [config for config, _ in variants.values()]
-    for form in formats:
-        changed = form.change(state)
+    for form, named in product(formats, (state, inner(state))):
+        changed = form.change(named)
         for candidate in candidates:
             if not unmentioned(changed, form.rows(candidate)) and (
                 settings is not None or _fits(cls, candidate, form, changed)
             ):
-                return form, candidate if isinstance(told, Mapping) else form.habits(candidate, args)
+                return form, candidate if isinstance(told, Mapping) else form.habits(candidate, args), changed
     if settings is None:
         raise WorldError(f"these tensors fit no variant of {name}; known are {', '.join(variants)}, "
                          f"as {' and '.join(form.library for form in formats)} name their tensors")  # fmt: skip
@@ -327,6 +327,17 @@ def _recognize(
     strange = unmentioned(form.change(state), form.rows(candidates[0]))
     raise WorldError(f"expected the tensors of a {name} as {' or '.join(form.library for form in formats)} name them, came "
                      f"{', '.join(strange[:3])}{' and more' if len(strange) > 3 else ''}: another architecture?")  # fmt: skip
+
+
+def inner(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The names without the parts that all share: in a LightningModule, `model.` or whatever its author called the network.
+
+    >>> sorted(inner({"net.conv1.weight": torch.zeros(1), "net.fc.weight": torch.zeros(1)}))
+    ['conv1.weight', 'fc.weight']
+    """
+    while len({name.partition(".")[0] for name in state}) == 1 and all("." in name for name in state):
+        state = {name.partition(".")[2]: tensor for name, tensor in state.items()}
+    return state
 
 
 def _settings(kind: Any, told: Any, name: str) -> Config:

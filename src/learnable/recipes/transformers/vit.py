@@ -120,7 +120,7 @@ SWIN = replace(
 )
 FEW = replace(
     RECIPE,
-    data_settings=RECIPE.data_settings | {"per_class": 20},
+    data_settings={**RECIPE.data_settings, "per_class": 20},
     expected=Expected("accuracy", at_least=0.03, minutes=3),
 )
 FEW_CNN = replace(CNN, data_settings=FEW.data_settings, expected=Expected("accuracy", at_least=0.1, minutes=3))
