@@ -27,6 +27,7 @@ def test_of_many_names_twelve_are_shown(count, end):
 
 
 def test_names_may_come_once_only():
+    assert str(unknown("topic", "q", ["a", "a"])).endswith("There are: a")
     assert "'a'" in str(unknown("topic", "aa", (name for name in "ab")))
 
 

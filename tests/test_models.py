@@ -118,3 +118,10 @@ def test_the_package_has_its_models_without_another_import():
     assert said.stdout == "124439808\n"
     with pytest.raises(AttributeError, match="no attribute 'modles'"):
         learnable.modles  # noqa: B018
+
+
+@pytest.mark.parametrize("asked", [{"classes": 0}, {"classes": -3}, {"pretrained": ""}])
+@pytest.mark.parametrize("name", ["bert-tiny", "resnet18"])
+def test_nothing_is_no_answer(name: str, asked: dict):
+    with pytest.raises(CallError, match="expected (at least 1 class|a folder, a file or a name)"):
+        models.create(name, **asked)

@@ -32,7 +32,7 @@ def unknown(kind: str, name: str, names: Iterable[str]) -> CallError:
     Traceback (most recent call last):
     learnable.errors.CallError: no topic 'gtp'; did you mean 'gpt'? There are: gpt, lenet
     """
-    names = sorted(names)
+    names = sorted(set(names))
     near = difflib.get_close_matches(name, names, n=1)
     question = f"; did you mean '{near[0]}'?" if near else "."
     shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")

@@ -72,6 +72,11 @@ def test_the_lens_ends_with_the_answer():
     assert_close(seen[0], gpt.head(gpt.norm(first)))
 
 
+def test_the_lens_needs_blocks_on_a_sum(model: ResNet):
+    with pytest.raises(CallError, match="expected a model of a GPT's kind.*came ResNet"):
+        logit_lens(model, torch.tensor([[1]]))
+
+
 def test_features_are_the_pyramid_and_learn(model: ResNet):
     image = torch.randn(2, 3, 32, 32)
     first, second = Features(model)(image)

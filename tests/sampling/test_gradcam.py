@@ -63,6 +63,16 @@ def test_the_slow_way_gives_the_same():
     assert_close(grad_cam(model, image), heat / heat.max(), atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_it_takes_slopes_where_none_are_taken(mode):
+    torch.manual_seed(0)
+    model, image = LeNet(classes=10, channels=1, size=28), torch.rand(1, 28, 28)
+    expected = grad_cam(model, image, target=3)
+    with mode():
+        assert_close(grad_cam(model, image, target=3), expected)
+        assert_close(grad_cam(model, image.clone(), target=3), expected)
+
+
 def test_the_model_is_left_as_it_was():
     model = nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.Dropout(), nn.Flatten(), nn.Linear(48, 2)).train()
     model[2].eval()

@@ -1,5 +1,6 @@
 """Image classifiers' checkpoints: what is recognized, what is refused, and what is said."""
 
+import importlib
 import json
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.testing import assert_close
 
+from learnable import models
 from learnable.errors import CallError, WorldError
 from learnable.models.vision.resnet import RESNETS, ResNet, ResNetConfig
-from learnable.weights.images import Preprocessing, counted, other_channels
+from learnable.models.vision.swin import Swin, SwinConfig
+from learnable.weights.images import HALF, Preprocessing, counted, other_channels
 
 SMALL = ResNetConfig(depths=(1, 1, 1, 1), bottleneck=False, width=8)
 
@@ -106,7 +109,10 @@ def test_a_state_that_does_not_fit_is_named(folder: Path, tensors: dict, message
         ({"learnable": {"model": "ResNet", "settings": {"depth": 3}}}, "expected the settings of a ResNet"),
         ({"learnable": {"model": "ResNet", "settings": {"depths": [0], "bottleneck": False}}}, "cannot be used"),
         ({"learnable": None, "model_type": "bert"}, "expected model_type 'resnet'"),
-        ({"pretrained_cfg": {"input_size": "big"}}, "pretrained_cfg says of the pictures cannot be read"),
+        (
+            {"pretrained_cfg": {"input_size": "big", "crop_pct": 0.9}},
+            "pretrained_cfg says of the pictures cannot be read",
+        ),
     ],
     ids=["architecture", "model", "settings", "value", "type", "pictures"],
 )
@@ -143,6 +149,91 @@ def test_names_of_a_network_inside_another(tmp_path: Path, prefix: str):
     torch.save(state, tmp_path / "last.ckpt")
     with pytest.raises(WorldError, match="fit no variant"):
         ResNet.from_pretrained(tmp_path / "last.ckpt", allow_pickle=True)
+
+
+@pytest.mark.parametrize("asked", [{"classes": 7}, {"channels": 1}, {}], ids=["classes", "channels", "as it is"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_numbers_are_of_the_kind_that_was_asked_for(folder: Path, asked: dict, dtype: torch.dtype):
+    model = ResNet.from_pretrained(folder, dtype=dtype, **asked)
+    assert {tensor.dtype for tensor in model.state_dict().values() if tensor.is_floating_point()} == {dtype}
+
+
+def test_a_swin_too(tmp_path: Path):
+    Swin(SwinConfig((1, 1), (2, 4), 16, 4, 32), classes=3).save_pretrained(tmp_path)
+    model = Swin.from_pretrained(tmp_path, dtype=torch.bfloat16)
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.bfloat16}
+    assert model(torch.rand(1, 3, 32, 32).bfloat16()).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    "name, wish",
+    [
+        ("resnet18", {"global_pool": "max"}), ("resnet18", {"output_stride": 8}), ("resnet18", {"act_layer": "gelu"}),
+        ("mobilenetv2_100", {"output_stride": 16}), ("mobilenetv3_small_100", {"global_pool": "max"}),
+        ("efficientnet_b0", {"act_layer": "relu"}), ("vit_tiny_patch16_224", {"global_pool": "avg", "fc_norm": False}),
+        ("vit_tiny_patch16_224", {"num_heads": 6}), ("densenet121", {"act_layer": "gelu"}),
+        ("swin_tiny_patch4_window7_224", {"act_layer": "relu"}),
+    ],
+)  # fmt: skip
+def test_what_no_tensor_shows_is_refused(tmp_path: Path, name: str, wish: dict):
+    """timm builds another network from the same tensors."""
+    variant = models.find(name)
+    family = getattr(importlib.import_module(variant.module), variant.family)
+    config = {"architecture": name, "num_classes": 1000, "model_args": wish}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    save_file({"nothing": torch.zeros(1)}, tmp_path / "model.safetensors")
+    with pytest.raises(WorldError, match=f"asks timm for {next(iter(wish))} = .*wrong without a word"):
+        family.from_pretrained(tmp_path)
+
+
+def test_what_changes_nothing_is_not_refused(tmp_path: Path):
+    torch.manual_seed(0)
+    ResNet(RESNETS["resnet18"][0], classes=2).save_pretrained(tmp_path)
+    wish = {"drop_path_rate": 0.1, "in_chans": 3, "global_pool": "avg", "act_layer": "relu", "num_classes": 2}
+    configure(tmp_path, learnable=None, architecture="resnet18.mine", model_args=wish)
+    assert ResNet.from_pretrained(tmp_path).classes == 2
+
+
+def test_a_preparation_that_is_not_known_is_not_claimed(tmp_path: Path):
+    model = models.create("efficientnet_b1", classes=2)
+    model.save_pretrained(tmp_path)
+    said = json.loads((tmp_path / "config.json").read_text())["pretrained_cfg"]
+    assert said == {"input_size": [3, 240, 240], "num_classes": 2}
+    assert type(model).from_pretrained(tmp_path).preprocessing is None
+
+
+@pytest.mark.parametrize(
+    "said, found",
+    [
+        ({"size": 64, "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "resample": 3},
+         Preprocessing(64, 1.0, HALF, HALF, "bicubic")),
+        ({"size": {"height": 64, "width": 64}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "resample": 2},
+         Preprocessing(64, 1.0, HALF, HALF)),
+        ({"size": {"shortest_edge": 256}, "crop_size": {"height": 224, "width": 224}, "do_center_crop": True,
+          "image_mean": [0.5] * 3, "image_std": [0.5] * 3}, Preprocessing(224, 0.875, HALF, HALF)),
+        ({"size": {"shortest_edge": 224}, "crop_pct": 0.875, "image_mean": [0.5] * 3, "image_std": [0.5] * 3},
+         Preprocessing(224, 0.875, HALF, HALF)),
+        ({"size": 64, "do_normalize": False}, None),
+    ],
+)  # fmt: skip
+def test_how_transformers_prepares_pictures(folder: Path, said: dict, found: Preprocessing | None):
+    (folder / "preprocessor_config.json").write_text(json.dumps(said))
+    assert ResNet.from_pretrained(folder).preprocessing == found
+    (folder / "preprocessor_config.json").write_text(json.dumps({"size": 64}))
+    with pytest.raises(WorldError, match="preprocessor_config.json: what it says of the pictures"):
+        ResNet.from_pretrained(folder)
+
+
+@pytest.mark.parametrize("family", ["densenet", "efficientnet", "mobilenet", "resnet", "swin", "vgg", "vit"])
+def test_published_rows_are_as_timm_has_them(family: str):
+    timm = pytest.importorskip("timm")
+    rows = importlib.import_module(f"learnable.weights.{family}").PUBLISHED
+    for row in (row for row in rows if row.name.startswith("timm/")):
+        said = timm.models.get_pretrained_cfg(row.name.removeprefix("timm/"))
+        assert row.licence == said.license, row.name
+        assert row.preprocessing == Preprocessing(
+            said.input_size[-1], said.crop_pct, tuple(said.mean), tuple(said.std), said.interpolation
+        ), row.name
 
 
 @pytest.mark.parametrize("asked", [{"classes": 0}, {"channels": -1}])

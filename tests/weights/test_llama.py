@@ -74,7 +74,7 @@ def test_a_config_that_is_not_ours_is_refused(changes, message):
 @pytest.mark.parametrize("changes, window", [
     ({"model_type": "mistral"}, 4096),
     ({"model_type": "mistral", "sliding_window": None}, None),
-    ({"model_type": "mistral", "sliding_window": 7, "layer_types": ["full_attention"] * 2}, None),
+    ({"model_type": "mistral", "sliding_window": 7, "layer_types": ["sliding_attention"] * 2}, 7),
     ({"model_type": "qwen2", "sliding_window": 7}, None),
     ({"model_type": "qwen2", "sliding_window": 7, "use_sliding_window": True, "max_window_layers": 0}, 7),
     ({"model_type": "qwen2", "sliding_window": 7, "use_sliding_window": True, "max_window_layers": 2}, None),
@@ -88,8 +88,21 @@ def test_layers_that_differ_are_refused():
     changes = {"model_type": "qwen2", "sliding_window": 7, "use_sliding_window": True, "max_window_layers": 1}
     with pytest.raises(WorldError, match="one window for all"):
         settings_from(said(**changes))
-    with pytest.raises(WorldError, match="one window for all"):
-        settings_from(said(model_type="mistral", sliding_window=4, layer_types=["full_attention", "sliding_attention"]))
+
+
+@pytest.mark.parametrize("kinds", [["full_attention"] * 2, ["full_attention", "sliding_attention"]])
+def test_a_window_and_layers_that_have_none_are_a_contradiction(kinds):
+    """transformers' Mistral goes by the window alone."""
+    with pytest.raises(WorldError, match="two things of how far"):
+        settings_from(said(model_type="mistral", sliding_window=4, layer_types=kinds))
+
+
+def test_two_ways_of_scaling_positions_are_a_contradiction():
+    linear = {"rope_type": "linear", "factor": 3.0}
+    assert settings_from(said(rope_parameters=linear, rope_scaling={"type": "linear", "factor": 3.0}))["scaling"]
+    for other in ({"rope_type": "default"}, {"rope_type": "linear", "factor": 2.0}):
+        with pytest.raises(WorldError, match="two things of the rotary positions"):
+            settings_from(said(rope_parameters=other, rope_scaling=linear))
 
 
 def test_what_an_absent_key_means_differs_by_kind():

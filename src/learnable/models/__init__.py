@@ -143,7 +143,7 @@ def create(
         pretrained: a folder, a file or a name of weights; True takes the best that is known of this variant (a download).
 
     Raises:
-        CallError: an unknown variant; classes, channels or features of a model that has none; no known weights.
+        CallError: an unknown variant; classes, channels or features of a model that has none, or fewer than one; no known weights.
         WorldError: weights that cannot be had or do not fit.
 
     >>> import torch
@@ -166,6 +166,10 @@ def create(
         raise CallError(
             f"{variant.family} has no feature maps at several scales; `learnable.nn.activations` sees any of its parts"
         )
+    if pretrained == "":
+        raise CallError("expected a folder, a file or a name as pretrained, came ''; leave it out for fresh weights")
+    if classes is not None and classes < 1:
+        raise CallError(f"expected at least 1 class, came {classes}")
     asked: dict[str, Any] = {"classes": classes, "channels": channels}
     asked = {key: value for key, value in asked.items() if value is not None}
     if not pretrained:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from learnable.errors import unknown
+from learnable.errors import CallError, unknown
 
 
 def parts(model: nn.Module, names: str | Sequence[str] = "*") -> list[str]:
@@ -84,11 +84,18 @@ def logit_lens(model: Any, tokens: Tensor) -> Tensor:
     The last norm and the head are put on the residual sum as it is there; the last row is the model's own answer.
     nostalgebraist 2020, "interpreting GPT: the logit lens".
 
+    Raises:
+        CallError: the model is of another kind.
+
     >>> import torch
     >>> from learnable.models.language.gpt import GPT, GPTConfig
     >>> logit_lens(GPT(GPTConfig(depth=3, width=8, heads=2, vocab=11, context=4)), torch.tensor([[1, 2]])).shape
     torch.Size([3, 1, 2, 11])
     """
+    if not hasattr(model, "blocks") or not hasattr(model, "to_logits"):
+        raise CallError(
+            f"expected a model of a GPT's kind, blocks on a sum with one head behind it, came {type(model).__name__}"
+        )
     names = [f"blocks.{number}" for number in range(len(model.blocks))]
     seen = activations(model, tokens, names=names)
     with torch.no_grad():

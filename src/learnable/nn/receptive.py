@@ -90,7 +90,8 @@ def receptive_field(model: nn.Module, name: str, *inputs: Tensor) -> tuple[Field
     if not inside:
         raise CallError(f"{name} computes nothing for this input, so it has no receptive field")
     if found is None:
-        raise CallError(f"the units of {name} may see the whole picture; name a part in front of the dense layers")
+        raise CallError(f"the units of {name} may see the whole picture; an operation in it or in front of "
+                        "it mixes all places, or is none that the rule knows; `sensitivity` measures instead")  # fmt: skip
     return found
 
 

@@ -46,7 +46,8 @@ def grad_cam(
     number = int(logits.argmax()) if target is None else target
     if not 0 <= number < len(logits):
         raise CallError(f"expected a class from 0 to {len(logits) - 1}, came {number}")
-    (slope,) = torch.autograd.grad(logits[number], maps)
+    with torch.inference_mode(False), torch.enable_grad():
+        (slope,) = torch.autograd.grad(logits[number], maps)
     weight = slope.mean(dim=(2, 3), keepdim=True)
     heat = (weight * maps).sum(dim=1, keepdim=True).relu().detach()
     heat = F.interpolate(heat, size=image.shape[1:], mode="bilinear", align_corners=False)[0, 0]
@@ -75,8 +76,10 @@ def _watched(
     model: nn.Module, image: Float[Tensor, "channels height width"], layer: str
 ) -> tuple[Float[Tensor, "1 maps rows columns"], Float[Tensor, "classes"]]:
     """What the layer gave and what the model said, so that the slope of the one by the other can be had."""
-    with _evaluating(model), torch.enable_grad(), watch(model, layer) as seen:
-        logits = model(image[None].to(_device(model)).requires_grad_())[0]  # so that slopes reach a frozen layer too
+    with torch.inference_mode(False), torch.enable_grad(), _evaluating(model), watch(model, layer) as seen:
+        logits = model(image[None].to(_device(model), copy=True).requires_grad_())[
+            0
+        ]  # so that slopes reach a frozen layer too
     if layer not in seen:
         raise CallError(f"the layer {layer!r} is not used when the model looks at a picture")
     maps = seen[layer]

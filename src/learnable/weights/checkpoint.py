@@ -32,6 +32,7 @@ TOKENIZER = (
     "vocab.json",
     "merges.txt",
 )
+PREPARATION = "preprocessor_config.json"  # how transformers prepares pictures
 PICKLE = "pytorch_model.bin"
 PICKLE_SHARDS = "pytorch_model.bin.index.json"
 # Where training programs keep the weights in a file that holds more: timm, torchvision, Lightning, and what tutorials call it.
@@ -52,9 +53,9 @@ def read_checkpoint(place: str | Path, *, allow_pickle: bool = False) -> tuple[d
     """
     path = Path(place).expanduser()
     if path.is_file():
-        return _read_json(path.with_name("config.json")), tensors.read(path)
+        return read_json(path.with_name("config.json")), tensors.read(path)
     folder = path if path.is_dir() else download(str(place))
-    config = _read_json(folder / "config.json")
+    config = read_json(folder / "config.json")
     if (folder / WHOLE).is_file():
         return config, tensors.read(folder / WHOLE)
     if (folder / SHARDS).is_file():
@@ -114,7 +115,7 @@ def download(name: str) -> Path:
     except ImportError as error:
         raise WorldError(f"there is no folder {name}, and to fetch it from the Hugging Face hub one more package is needed: "
                          "pip install 'learnable[hub]'") from error  # fmt: skip
-    wanted = ["config.json", WHOLE, SHARDS, "model-*-of-*.safetensors", *TOKENIZER]
+    wanted = ["config.json", PREPARATION, WHOLE, SHARDS, "model-*-of-*.safetensors", *TOKENIZER]
     try:
         return Path(snapshot_download(name, allow_patterns=wanted))
     except CallError:
@@ -169,7 +170,7 @@ def fetch_file(address: str) -> Path:
 
 
 def _read_shards(index: Path, read: Any) -> dict[str, Tensor]:
-    places = _read_json(index).get("weight_map")
+    places = read_json(index).get("weight_map")
     if not isinstance(places, dict) or not places or not all(isinstance(file, str) for file in places.values()):
         raise WorldError(f"expected a table 'weight_map' from tensors to files in {index}; fetch it again")
     state: dict[str, Tensor] = {}
@@ -234,7 +235,12 @@ def _is_table(value: object) -> TypeGuard[dict[str, Tensor]]:
     return isinstance(value, dict) and bool(value) and all(isinstance(tensor, Tensor) for tensor in value.values())
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """An object in a file.
+
+    Raises:
+        WorldError: no such file, damaged, or something else in it.
+    """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

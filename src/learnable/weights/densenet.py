@@ -28,7 +28,7 @@ def modern(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 TORCHVISION = Format("torchvision", TABLE, change=modern)
-TIMM = Format("timm", TABLE, change=modern)
+TIMM = Format("timm", TABLE, change=modern, answers={"act_layer": "relu", "global_pool": "avg"})
 FORMATS = (TIMM, TORCHVISION)
 
 PUBLISHED = (

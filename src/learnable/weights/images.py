@@ -20,10 +20,20 @@ from torch import Tensor
 
 from learnable import tensors
 from learnable.errors import CallError, WorldError
-from learnable.weights.checkpoint import bare, fetch_file, read_checkpoint, read_pickle, write_checkpoint
+from learnable.weights.checkpoint import (
+    PREPARATION,
+    bare,
+    download,
+    fetch_file,
+    read_checkpoint,
+    read_json,
+    read_pickle,
+    write_checkpoint,
+)
 from learnable.weights.table import Row, Table, copies, same, translate, unmentioned, untranslate
 
 Config = Any  # a model's frozen settings
+ANY = object()  # as an answer: whatever is asked for
 Variants = Mapping[str, tuple[Config, int]]  # name -> settings, published parameters with 1,000 classes
 
 
@@ -45,6 +55,9 @@ class Preprocessing:
         channels = image.shape[-3]
         mean, std = (image.new_tensor(gray(numbers, channels)) for numbers in (self.mean, self.std))
         return (image - mean[:, None, None]) / std[:, None, None]
+
+
+HALF = (0.5, 0.5, 0.5)  # mean and deviation of pixels that went from -1 to 1
 
 
 def gray(numbers: Sequence[float], channels: int) -> list[float]:
@@ -77,10 +90,17 @@ def torchvision(*rows: tuple[str, str, str, float, int, int], interpolation: str
     )  # fmt: skip
 
 
-def timm(*rows: tuple[str, str, str], names: Mapping[str, str] = MappingProxyType({})) -> tuple[Published, ...]:
+def timm(
+    *rows: tuple[str, str, str],
+    names: Mapping[str, str] = MappingProxyType({}),
+    prepared: Preprocessing = Preprocessing(interpolation="bicubic"),
+) -> tuple[Published, ...]:
     """Rows of timm's weights on the Hugging Face hub: what timm calls the variant, tag, licence; `names`: ours -> theirs."""
     ours = {their: our for our, their in names.items()}
-    return tuple(Published(f"timm/{theirs}.{tag}", ours.get(theirs, theirs), licence) for theirs, tag, licence in rows)
+    return tuple(
+        Published(f"timm/{theirs}.{tag}", ours.get(theirs, theirs), licence, preprocessing=prepared)
+        for theirs, tag, licence in rows
+    )
 
 
 def renamed(
@@ -89,12 +109,11 @@ def renamed(
     """Rows of timm's weights where timm's names of the variants are not ours, and pictures were prepared in other ways: our
     variant, tag, side, share of the side that is cut out, interpolation, and whether pixels went from -1 to 1.
     """
-    half = (0.5, 0.5, 0.5)
     usual = Preprocessing()
     return tuple(
         Published(
             f"timm/{prefix}{names[variant]}.{tag}", variant, "apache-2.0",
-            preprocessing=Preprocessing(size, crop, *((half, half) if signed else (usual.mean, usual.std)), interpolation),
+            preprocessing=Preprocessing(size, crop, *((HALF, HALF) if signed else (usual.mean, usual.std)), interpolation),
         )
         for variant, tag, size, crop, interpolation, signed in rows
     )  # fmt: skip
@@ -107,13 +126,14 @@ class Format:
     `table` may depend on the settings (a layer that only some variants have); `names` maps our names of the variants to theirs
     where the two differ; `change` mends a state before it is read (a prefix, buffers that are no weights). What no tensor
     shows (the eps of a norm, a way of padding) is said by `habits`, from our settings and timm's `model_args`, and written
-    back by `arguments`.
+    back by `arguments`; `answers` are what `model_args` may ask for, as ours does it.
     """
 
     library: str
     table: Table | Callable[[Config], Table]
     names: Mapping[str, str] = field(default_factory=dict)
     change: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] = dict
+    answers: Mapping[str, Any] = field(default_factory=dict)
     settings: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None  # out of a config.json that spells sizes out
     habits: Callable[[Config, Mapping[str, Any]], Config] = lambda config, arguments: config
     arguments: Callable[[Config], dict[str, Any]] = lambda config: {}
@@ -194,7 +214,7 @@ def load_classifier(
     if asked != groups or any(tensor.is_meta for tensor in chain(model.parameters(), model.buffers())):
         model = cls(config, **asked)
         model.load_state_dict(own, strict=asked["classes"] == groups["classes"])
-        if dtype is None and (kinds := {tensor.dtype for tensor in own.values() if tensor.is_floating_point()}):
+        if kinds := {tensor.dtype for tensor in own.values() if tensor.is_floating_point()}:
             model.to(kinds.pop())
     model.preprocessing = preprocessing_of(config_json) or (row.preprocessing if row else None)
     return model
@@ -210,12 +230,15 @@ def counted(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def save_classifier(model: Any, folder: str | Path, variants: Variants, form: Format) -> None:
     """Write `config.json` and `model.safetensors` as timm reads them: timm.create_model("local-dir:FOLDER", pretrained=True).
 
+    timm knows the published variants by their names. A network of other settings (`resized`, narrower, with another eps) is
+    written under the name of its class, and read by our `from_pretrained` alone.
+
     Raises:
         WorldError: the disk is full, or the folder cannot be written to.
     """
     name = next((name for name, (config, _) in variants.items() if config == model.config), None)
-    prepared = model.preprocessing or Preprocessing()
-    size = (model.channels, prepared.size, prepared.size)
+    prepared = model.preprocessing
+    side = prepared.size if prepared else getattr(model.config, "size", 224)
     theirs = untranslate(model.state_dict(), form.rows(model.config))
     config = {
         "architecture": form.names.get(name, name) if name else type(model).__name__,
@@ -223,15 +246,22 @@ def save_classifier(model: Any, folder: str | Path, variants: Variants, form: Fo
         **({"model_args": arguments} if (arguments := form.arguments(model.config)) else {}),
         "learnable": {"model": type(model).__name__, "variant": name, "settings": asdict(model.config)},
         "pretrained_cfg": {
-            "input_size": size,
+            "input_size": (model.channels, side, side),
             "num_classes": model.classes,
-            "mean": gray(prepared.mean, model.channels),
-            "std": gray(prepared.std, model.channels),
-            "crop_pct": prepared.crop,
-            "interpolation": prepared.interpolation,
+            **(in_timms_words(prepared, model.channels) if prepared else {}),
         },
     }
     write_checkpoint(Path(folder), config, theirs)
+
+
+def in_timms_words(prepared: Preprocessing, channels: int) -> dict[str, Any]:
+    """How pictures were prepared, in timm's words."""
+    return {
+        "mean": gray(prepared.mean, channels),
+        "std": gray(prepared.std, channels),
+        "crop_pct": prepared.crop,
+        "interpolation": prepared.interpolation,
+    }
 
 
 def other_channels(weight: Float[Tensor, "out in height width"], channels: int) -> Float[Tensor, "out {channels} h w"]:
@@ -248,22 +278,53 @@ def other_channels(weight: Float[Tensor, "out in height width"], channels: int) 
 
 
 def preprocessing_of(config: Mapping[str, Any]) -> Preprocessing | None:
-    """What a timm `config.json` says of the pictures; None where it says nothing."""
-    told = config.get("pretrained_cfg")
-    if not isinstance(told, Mapping):
+    """What timm's `config.json`, or transformers' file beside it, says of the pictures; None where nothing is said."""
+    if "preparation" in config:
+        return _transformers_preprocessing(config["preparation"])
+    said = config.get("pretrained_cfg")
+    if not isinstance(said, Mapping) or not said.keys() & in_timms_words(Preprocessing(), 3).keys():
         return None
-    size = told.get("input_size", (3, 224, 224))
+    size = said.get("input_size", (3, 224, 224))
     usual = Preprocessing()
     try:
         return Preprocessing(
             size=int(size[-1]),
-            crop=float(told.get("crop_pct", usual.crop)),
-            mean=tuple(float(number) for number in told.get("mean", usual.mean)),
-            std=tuple(float(number) for number in told.get("std", usual.std)),
-            interpolation=str(told.get("interpolation", usual.interpolation)),
+            crop=float(said.get("crop_pct", usual.crop)),
+            mean=tuple(float(number) for number in said.get("mean", usual.mean)),
+            std=tuple(float(number) for number in said.get("std", usual.std)),
+            interpolation=str(said.get("interpolation", usual.interpolation)),
         )
     except (TypeError, ValueError, IndexError, KeyError) as error:
         raise WorldError(f"config.json: what pretrained_cfg says of the pictures cannot be read ({error})") from error
+
+
+def _transformers_preprocessing(said: Mapping[str, Any]) -> Preprocessing | None:
+    """What `preprocessor_config.json` says; None where pictures are not normalized, which ours would have to know otherwise."""
+    try:
+        size, cut = (_side(said.get(key)) for key in ("size", "crop_size"))
+        if size is None or not said.get("do_normalize", True):
+            return None
+        if said.get("do_center_crop") and cut is not None:
+            crop, size = cut / size, cut
+        else:
+            crop = float(said.get("crop_pct") or 1.0)
+        return Preprocessing(
+            size=size,
+            crop=crop,
+            mean=tuple(float(number) for number in said["image_mean"]),
+            std=tuple(float(number) for number in said["image_std"]),
+            interpolation={2: "bilinear", 3: "bicubic"}.get(said.get("resample", 2), "bilinear"),
+        )
+    except (TypeError, ValueError, LookupError, ZeroDivisionError) as error:
+        raise WorldError(
+            f"{PREPARATION}: what it says of the pictures cannot be read ({type(error).__name__}: {error})"
+        ) from error
+
+
+def _side(said: Any) -> int | None:
+    if isinstance(said, Mapping):
+        said = said.get("shortest_edge", said.get("height"))
+    return None if said is None else int(said)
 
 
 def _read(
@@ -284,7 +345,11 @@ def _read(
         raise WorldError(
             f"torchvision has no weights {str(place)!r} that are known here; `learnable list weights` names them"
         )
-    return read_checkpoint(path if path.exists() else str(place), allow_pickle=allow_pickle)
+    if not path.exists():
+        path = download(str(place))
+    config, state = read_checkpoint(path, allow_pickle=allow_pickle)
+    beside = (path if path.is_dir() else path.parent) / PREPARATION
+    return (config | {"preparation": read_json(beside)} if beside.is_file() else config), state
 
 
 def _recognize(
@@ -293,6 +358,8 @@ def _recognize(
     """Whose file it is, of which variant, and its tensors as the table of that format names them."""
     name, told = cls.__name__, config.get("learnable")
     settings: Config | None = None
+    told_args = config.get("model_args")
+    args = told_args if isinstance(told_args, Mapping) else {}
     if isinstance(told, Mapping):
         if told.get("model") != name:
             raise WorldError(f"expected a {name}, came a checkpoint of {told.get('model')}; load it with that class")
@@ -310,8 +377,7 @@ def _recognize(
                 f"config.json says architecture {theirs!r}, which is none of {name}'s: {', '.join(variants)}"
             )
         formats, settings = [form for form, _ in known], variants[known[0][1]][0]
-    told_args = config.get("model_args")
-    args = told_args if isinstance(told_args, Mapping) else {}
+        _check_arguments(next((form.answers for form in formats if form.answers), {}), args)
     candidates = [settings] if settings is not None else [config for config, _ in variants.values()]
     for form, named in product(formats, (state, inner(state))):
         changed = form.change(named)
@@ -327,6 +393,27 @@ def _recognize(
     strange = unmentioned(form.change(state), form.rows(candidates[0]))
     raise WorldError(f"expected the tensors of a {name} as {' or '.join(form.library for form in formats)} name them, came "
                      f"{', '.join(strange[:3])}{' and more' if len(strange) > 3 else ''}: another architecture?")  # fmt: skip
+
+
+# Of timm's `model_args`: what the tensors show, what matters in training alone, and what says how to build and not what.
+IDLE = {
+    "num_classes", "in_chans", "img_size", "drop_rate", "drop_path_rate", "attn_drop_rate", "proj_drop_rate", "pos_drop_rate",
+    "patch_drop_rate", "bn_momentum", "zero_init_last", "pretrained", "checkpoint_path", "scriptable", "exportable", "no_jit",
+    "strict_img_size", "dynamic_img_size",
+}  # fmt: skip
+
+
+def _check_arguments(ours: Mapping[str, Any], args: Mapping[str, Any]) -> None:
+    """Refuse timm's `model_args` that ask for another network: no tensor shows an activation or a pooling."""
+    for key, value in args.items():
+        if key in IDLE or value is None:
+            continue
+        answers = ours.get(key, ())
+        if answers is not ANY and value not in (answers if isinstance(answers, tuple) else (answers,)):
+            does = f"; ours does {answers!r} alone" if answers else ", which ours does not have"
+            raise WorldError(
+                f"config.json asks timm for {key} = {value!r}{does}, and its output would be wrong without a word"
+            )
 
 
 def inner(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:

@@ -169,7 +169,10 @@ def _window(config: Mapping[str, Any], kind: str, depth: int) -> int | None:
         if config.get("layer_types") is not None:
             kinds = list(config["layer_types"])
     else:
-        kinds = list(config.get("layer_types") or ["sliding_attention" if window is not None else "full_attention"])
+        kinds = ["sliding_attention" if window is not None else "full_attention"]
+        if (told := config.get("layer_types")) and set(told) != set(kinds):
+            raise WorldError(f"config.json says two things of how far one may look back, sliding_window = {window!r} and "
+                             f"layer_types = {sorted(set(told))}; remove the one that does not hold")  # fmt: skip
     if len(set(kinds)) != 1 or kinds[0] not in ("full_attention", "sliding_attention"):
         raise WorldError(f"config.json asks for layers that differ in how far they look back ({', '.join(sorted(set(kinds)))}); "
                          "our Llama has one window for all of them")  # fmt: skip
@@ -180,7 +183,17 @@ def _window(config: Mapping[str, Any], kind: str, depth: int) -> int | None:
 
 def _rotary(config: Mapping[str, Any]) -> dict[str, Any]:
     """What is said of the rotary positions: in new files one object, in old ones `rope_theta` and `rope_scaling`."""
-    said = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    new, old = config.get("rope_parameters"), config.get("rope_scaling")
+    if (
+        isinstance(new, dict)
+        and isinstance(old, dict)
+        and new
+        and old
+        and (_kind(new) != _kind(old) or any(new[key] != old[key] for key in new.keys() & old.keys()))
+    ):
+        raise WorldError(f"config.json says two things of the rotary positions, rope_parameters = {new!r} and rope_scaling = "
+                         f"{old!r}; remove the one that does not hold")  # fmt: skip
+    said = new or old or {}
     if not isinstance(said, dict) or any(isinstance(value, dict) for value in said.values()):
         raise WorldError(
             f"expected an object of numbers for rope_parameters or rope_scaling in config.json, came {said!r}"
@@ -193,8 +206,12 @@ def _rotary(config: Mapping[str, Any]) -> dict[str, Any]:
     return rotary
 
 
+def _kind(rotary: Mapping[str, Any]) -> Any:
+    return rotary.get("rope_type", rotary.get("type", "default"))
+
+
 def _scaling(rotary: Mapping[str, Any], context: int) -> Scaling | None:
-    kind = rotary.get("rope_type", rotary.get("type", "default"))
+    kind = _kind(rotary)
     if kind in ("default", None):
         return None
     if kind not in SCALINGS:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from learnable.errors import WorldError
-from learnable.weights.images import Format, expect, normed, renamed, torchvision
+from learnable.weights.images import ANY, Format, expect, normed, renamed, torchvision
 from learnable.weights.table import Change, Row, same
 
 flat = Change(
@@ -90,6 +90,7 @@ def to_timm(config: Any) -> dict[str, Any]:
     return {**({"bn_eps": config.eps} if config.eps != 1e-5 else {}), **({"pad_type": "same"} if config.same else {})}
 
 
+ANSWERS: dict[str, Any] = {"bn_eps": ANY, "pad_type": ("same", ""), "global_pool": "avg", "output_stride": 32}
 USUAL, TENSORFLOW = {"eps": 1e-5, "same": False}, {"eps": 1e-3, "same": True}
 
 
@@ -134,7 +135,8 @@ def v1_settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 V1_NAMES = {"mobilenet_v1": "mobilenetv1_100", "mobilenet_v1_x1_25": "mobilenetv1_125"}  # the narrow ones it has not
-V1_TIMM = Format("timm", V1_TABLE, V1_NAMES, habits=of_timm(USUAL), arguments=to_timm)
+V1_TIMM = Format("timm", V1_TABLE, V1_NAMES, habits=of_timm(USUAL), arguments=to_timm,
+                 answers=ANSWERS | {"act_layer": "relu6"})  # fmt: skip
 V1_TRANSFORMERS = Format("transformers", v1_transformers, settings=v1_settings)
 V1_FORMATS = (V1_TIMM, V1_TRANSFORMERS)
 
@@ -209,7 +211,8 @@ V2_NAMES = {
     "mobilenet_v2_x0_75": "mobilenetv2_075", "mobilenet_v2": "mobilenetv2_100", "mobilenet_v2_x1_4": "mobilenetv2_140",
 }  # fmt: skip
 V2_TORCHVISION = Format("torchvision", v2_torchvision)
-V2_TIMM = Format("timm", v2_timm, V2_NAMES, habits=of_timm(USUAL), arguments=to_timm)
+V2_TIMM = Format("timm", v2_timm, V2_NAMES, habits=of_timm(USUAL), arguments=to_timm,
+                 answers=ANSWERS | {"act_layer": "relu6"})  # fmt: skip
 V2_TRANSFORMERS = Format("transformers", v2_transformers, settings=v2_settings)
 V2_FORMATS = (V2_TIMM, V2_TORCHVISION, V2_TRANSFORMERS)
 
@@ -250,9 +253,10 @@ V3_NAMES = {
     "mobilenet_v3_large": "mobilenetv3_large_100",
 }  # fmt: skip
 V3_TORCHVISION = Format("torchvision", v3_torchvision)
-V3_TIMM = Format("timm", v3_timm, V3_NAMES, habits=of_timm(USUAL), arguments=to_timm)
+V3_TIMM = Format("timm", v3_timm, V3_NAMES, habits=of_timm(USUAL), arguments=to_timm,
+                 answers=ANSWERS | {"act_layer": "hard_swish"})  # fmt: skip
 V3_TIMM_TF = Format("timm's ports from TensorFlow", v3_timm, {our: f"tf_{name}" for our, name in V3_NAMES.items()},
-                    habits=of_timm(TENSORFLOW), arguments=to_timm)  # fmt: skip
+                    habits=of_timm(TENSORFLOW), arguments=to_timm, answers=ANSWERS | {"act_layer": "hard_swish"})  # fmt: skip
 V3_FORMATS = (V3_TIMM, V3_TIMM_TF, V3_TORCHVISION)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from learnable.errors import WorldError
-from learnable.weights.images import Format, expect, normed, timm, torchvision
+from learnable.weights.images import Format, Preprocessing, expect, normed, timm, torchvision
 from learnable.weights.table import Row, same
 
 # theirs -> ours
@@ -71,7 +71,7 @@ def settings_from(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 TORCHVISION = Format("torchvision", TABLE)
-TIMM = Format("timm", TABLE)
+TIMM = Format("timm", TABLE, answers={"act_layer": "relu", "global_pool": "avg", "output_stride": 32})
 TRANSFORMERS = Format("transformers", TRANSFORMERS_TABLE, settings=settings_from)
 FORMATS = (TIMM, TORCHVISION, TRANSFORMERS)
 
@@ -94,5 +94,6 @@ PUBLISHED = (
         ("resnet50",  "a1_in1k", "apache-2.0"),
         ("resnet101", "a1_in1k", "apache-2.0"),
         ("resnet152", "a1_in1k", "apache-2.0"),
+        prepared=Preprocessing(crop=0.95, interpolation="bicubic"),
     ),
 )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from learnable.errors import WorldError
-from learnable.weights.images import Format, expect, timm, torchvision
+from learnable.weights.images import Format, Preprocessing, expect, timm, torchvision
 from learnable.weights.table import Row, Table, join, same
 from learnable.weights.vit import both
 
@@ -127,6 +127,7 @@ TIMM = Format(
         "swin_l_384": "swin_large_patch4_window12_384",
     },
     change=merges_at_the_start,
+    answers={"act_layer": "gelu", "global_pool": "avg", "qkv_bias": True},
 )
 TORCHVISION = Format("torchvision", torchvision_table)
 TRANSFORMERS = Format("transformers", TRANSFORMERS_TABLE, settings=settings_from)
@@ -146,8 +147,13 @@ PUBLISHED = (
         ("swin_small_patch4_window7_224",  "ms_in1k",            "mit"),
         ("swin_base_patch4_window7_224",   "ms_in22k_ft_in1k",   "mit"),
         ("swin_large_patch4_window7_224",  "ms_in22k_ft_in1k",   "mit"),
+        names=TIMM.names,
+        prepared=Preprocessing(crop=0.9, interpolation="bicubic"),
+    ),
+    *timm(
         ("swin_base_patch4_window12_384",  "ms_in22k_ft_in1k",   "mit"),
         ("swin_large_patch4_window12_384", "ms_in22k_ft_in1k",   "mit"),
         names=TIMM.names,
+        prepared=Preprocessing(size=384, crop=1.0, interpolation="bicubic"),
     ),
 )  # fmt: skip

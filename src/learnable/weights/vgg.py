@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from learnable.weights.images import Format, normed, timm, torchvision
+from learnable.weights.images import Format, Preprocessing, normed, timm, torchvision
 from learnable.weights.table import Change, Row, Table, same
 
 
@@ -58,7 +58,7 @@ def timm_table(config: Any) -> Table:
 
 
 TORCHVISION = Format("torchvision", torchvision_table)
-TIMM = Format("timm", timm_table)
+TIMM = Format("timm", timm_table, answers={"act_layer": "relu", "global_pool": "avg"})
 FORMATS = (TIMM, TORCHVISION)
 
 PUBLISHED = (
@@ -83,5 +83,6 @@ PUBLISHED = (
         ("vgg13_bn", "tv_in1k", "bsd-3-clause"),
         ("vgg16_bn", "tv_in1k", "bsd-3-clause"),
         ("vgg19_bn", "tv_in1k", "bsd-3-clause"),
+        prepared=Preprocessing(),
     ),
 )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from learnable.errors import WorldError
-from learnable.weights.images import Format, expect, timm, torchvision
+from learnable.weights.images import HALF, Format, Preprocessing, expect, timm, torchvision
 from learnable.weights.table import Row, join, same
 
 
@@ -113,6 +113,7 @@ TIMM = Format(
         "vit_l_32": "vit_large_patch32_224",
         "vit_h_14": "vit_huge_patch14_224",
     },
+    answers={"act_layer": "gelu", "global_pool": "token", "class_token": True, "qkv_bias": True, "pre_norm": False},
 )
 TORCHVISION = Format("torchvision", TORCHVISION_TABLE, change=younger_names)
 TRANSFORMERS = Format("transformers", TRANSFORMERS_TABLE, settings=settings_from)
@@ -136,5 +137,6 @@ PUBLISHED = (
         ("vit_base_patch32_224",  "augreg_in21k_ft_in1k",    "apache-2.0"),
         ("vit_large_patch16_224", "augreg_in21k_ft_in1k",    "apache-2.0"),
         names=TIMM.names,
+        prepared=Preprocessing(crop=0.9, mean=HALF, std=HALF, interpolation="bicubic"),
     ),
 )  # fmt: skip

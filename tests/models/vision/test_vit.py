@@ -15,6 +15,9 @@ def test_another_size_of_picture_is_refused_and_can_be_had():
     model = ViT(TOY, classes=3)
     with pytest.raises(CallError, match=r"expected pictures of 32x32 .*model\.resized\(48\)"):
         model(torch.zeros(1, 3, 48, 48))
+    for odd in ((33, 65), (33, 33)):
+        with pytest.raises(CallError, match=r"resize them$"):
+            model(torch.zeros(1, 3, *odd))
     with pytest.raises(CallError, match="the size that the patches do|size that the patches"):
         model.resized(50)
     assert model.resized(48)(torch.zeros(1, 3, 48, 48)).shape == (1, 3)

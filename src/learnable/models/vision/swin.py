@@ -7,7 +7,9 @@ transformer can begin at a quarter of the picture's resolution and shrink it as 
 
 Paper    Liu et al. 2021, "Swin Transformer", figures 2 and 3, sections 3.1 to 3.3 - https://arxiv.org/abs/2103.14030
 Letters  their C is our `width`, M our `window`
-Differs  no stochastic depth (theirs, in training only: 0.2 for T, 0.3 for S, 0.5 for B)
+Differs  no stochastic depth (theirs, in training only: 0.2 for T, 0.3 for S, 0.5 for B); with timm's weights the
+         answers are timm's at sizes that the windows divide alone: at others it fills pictures up in another place, where ours
+         does as torchvision and transformers
 """
 
 from dataclasses import asdict, dataclass

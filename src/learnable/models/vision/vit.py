@@ -107,9 +107,11 @@ class ViT(nn.Module):
     def tokens(self, image: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch tokens embedding"]:
         """The class token and every patch, after all blocks."""
         check_pictures(image, self.channels)
-        if image.shape[2:] != (self.config.size, self.config.size):
-            raise CallError(f"expected pictures of {self.config.size}x{self.config.size} pixels, came {image.shape[2]}x"
-                            f"{image.shape[3]}; resize them, or use model.resized({image.shape[2]})")  # fmt: skip
+        height, width = image.shape[2:]
+        if (height, width) != (self.config.size, self.config.size):
+            other = f", or use model.resized({width})" if height == width and width % self.config.patch == 0 else ""
+            raise CallError(f"expected pictures of {self.config.size}x{self.config.size} pixels, came {height}x{width}; "
+                            f"resize them{other}")  # fmt: skip
         x = rearrange(self.patch(image), "b d h w -> b (h w) d")
         x = torch.cat([self.class_token.expand(len(x), -1, -1), x], dim=1) + self.position
         for block in self.blocks:

@@ -8,7 +8,8 @@ Run it       learnable train vit                          letters of 32x32 pixel
 Takes        some two and a half minutes of one CPU core
 
 The three have as many parameters and get as much computing: a step of the convolutional network costs four of the Transformer's,
-so it takes a quarter as many. With fewer examples they take as many steps as with all.
+so it takes a quarter as many. With fewer examples they take as many steps as with all. What came out: convolution is far
+ahead, with 200 examples of each class and further with 20, as it need not learn that a letter is the same one pixel to the right.
 """
 
 from collections import OrderedDict
@@ -96,7 +97,11 @@ RECIPE = Recipe(
     evaluate=classification_metrics,
     predict=classify_image,
     example=example,
-    expected=Expected("accuracy", at_least=0.3, minutes=3),
+    expected=Expected("accuracy", at_least=0.25, minutes=3),
+    promises={
+        "fashion-mnist": Expected("accuracy", at_least=0.83, minutes=4),
+        "cifar10": Expected("accuracy", at_least=0.4, minutes=4),
+    },
     elsewhere={
         "fashion-mnist": {"size": 28, "patch": 4, "steps": 1_000},
         "cifar10": {"channels": 3, "flip": True, "pad": 4, "patch": 4, "steps": 1_000},
@@ -109,6 +114,8 @@ CNN = replace(
     players=(replace(RECIPE.players[0], learning_rate=1e-2),),
     steps=500,
     every=250,
+    expected=Expected("accuracy", at_least=0.75, minutes=4),
+    promises={},
     elsewhere={"cifar10": {"channels": 3, "flip": True, "pad": 4}},
 )
 SWIN = replace(
@@ -116,11 +123,14 @@ SWIN = replace(
     model=swin,
     model_settings={"width": 40, "window": 4},
     steps=1_500,
+    expected=Expected("accuracy", at_least=0.05, minutes=4),  # it stays at chance for long: see the log of experiments
+    promises={},
     elsewhere={"cifar10": {"channels": 3, "flip": True, "pad": 4}},
 )
 FEW = replace(
     RECIPE,
     data_settings={**RECIPE.data_settings, "per_class": 20},
-    expected=Expected("accuracy", at_least=0.03, minutes=3),
+    promises={},
+    expected=Expected("accuracy", at_least=0.07, minutes=3),
 )
-FEW_CNN = replace(CNN, data_settings=FEW.data_settings, expected=Expected("accuracy", at_least=0.1, minutes=3))
+FEW_CNN = replace(CNN, data_settings=FEW.data_settings, expected=Expected("accuracy", at_least=0.55, minutes=3))

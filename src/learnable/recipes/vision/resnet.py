@@ -64,6 +64,10 @@ RECIPE = Recipe(
     predict=classify_image,
     example=example,
     expected=Expected("accuracy", at_least=0.5, minutes=1),
+    promises={
+        "fashion-mnist": Expected("accuracy", at_least=0.88, minutes=6),
+        "cifar10": Expected("accuracy", at_least=0.55, minutes=6),
+    },
     elsewhere={
         "fashion-mnist": {"size": 28, "width": 16, "learning_rate": 0.1, "steps": 1_000},
         "cifar10": {
@@ -79,10 +83,11 @@ RECIPE = Recipe(
 )
 DEEP = replace(
     RECIPE,
+    promises={},
     model_settings={"layers": 56, "width": 8},
     players=(replace(RECIPE.players[0], learning_rate=0.05),),
     expected=Expected("accuracy", at_least=0.35, minutes=3),
 )
-PLAIN = replace(RECIPE, model=plain, expected=Expected("accuracy", at_least=0.3, minutes=1))
+PLAIN = replace(RECIPE, model=plain, promises={}, expected=Expected("accuracy", at_least=0.3, minutes=1))
 DEEP_PLAIN = replace(DEEP, model=plain, expected=Expected("accuracy", at_most=0.1, minutes=3))
 DEEP_HIGHWAY = replace(DEEP, model=highway)
