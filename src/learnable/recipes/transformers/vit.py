@@ -3,7 +3,8 @@
 Run it       learnable train vit                          letters of 32x32 pixels, all 200 of each of 47 classes
              learnable train vit-cnn                      a residual network with as many parameters
              learnable train swin                         windows that move, in the same size
-             learnable train vit-20, vit-cnn-20           20 examples of each class; --per-class for other numbers
+             learnable train vit-20                       20 examples of each class; --per-class for other numbers
+             learnable train vit-cnn-20                   the same for the convolutional network
              learnable train vit --data fashion-mnist     also cifar10; likewise for the other two
 Takes        some two and a half minutes of one CPU core
 
