@@ -44,6 +44,45 @@ def test_the_same_text_is_written(small_ones_too):
     assert model in packed._kept
 
 
+def a_llama(key_heads: int = 2, biases: bool = False) -> Llama:
+    torch.manual_seed(0)
+    return Llama(LlamaConfig(2, 32, 4, key_heads, hidden=88, vocab=50, context=64, biases=biases)).eval()
+
+
+@pytest.mark.parametrize("rows", [1, packed.FEW + 1])
+@pytest.mark.parametrize("biases", [False, True])
+def test_layers_that_are_asked_alike_are_one_matrix(small_ones_too, biases, rows):
+    model, tokens = a_llama(biases=biases), torch.randint(50, (1, rows))
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.normal_() if name.endswith("bias") else None
+    plain = model(tokens).detach()
+    made: list[int] = []
+
+    def counted(weights, bias):
+        made.append(len(weights))
+        return packed.packed_linear(weights, bias)
+
+    with torch.inference_mode(), packed.Packed(model, counted).active():
+        torch.testing.assert_close(model(tokens), plain, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(model(tokens.flip(1)), model(tokens.flip(1)), atol=0, rtol=0)
+    assert sorted(made) == [1] * 5 + [2] * 2 + [3] * 2  # two blocks, each of (q, k, v), out, (gate, up), down; the head
+    torch.testing.assert_close(model(tokens), plain, atol=0, rtol=0)
+
+
+def test_one_matrix_is_asked_anew_about_each_input():
+    linear = packed.together(lambda x: torch.cat([x, 2 * x, 3 * x], dim=-1), [1, 1, 1])
+    x, y = torch.ones(1, 1), torch.full((1, 1), 5.0)
+    assert [float(part(given)) for given in (x, y, x) for part in linear] == [1, 2, 3, 5, 10, 15, 1, 2, 3]
+    assert [float(part(given)) for part, given in zip(linear, (x, y, x), strict=True)] == [1, 10, 3]
+
+
+def test_layers_of_other_inputs_stay_apart():
+    pair = torch.nn.ModuleDict({"gate": torch.nn.Linear(4, 6), "up": torch.nn.Linear(5, 6)})
+    assert packed.alike(pair, ("gate", "up")) == []
+    assert packed.alike(torch.nn.ModuleDict({"gate": torch.nn.Linear(4, 6)}), ("gate", "up")) == []
+
+
 def test_between_two_tokens_the_model_is_as_it_was(small_ones_too):
     model = a_model()
     steps = cache.stream_cached(model, torch.randint(50, (1, 5)), 20, greedy)
@@ -97,17 +136,19 @@ if torch.cpu._is_vnni_supported():
 
 
 @pytest.mark.parametrize(
-    "bfloat16, products, way",
+    "bfloat16, products, avx2, way",
     [
-        (True, True, packed.bytes_times_bfloat16),
-        (True, False, packed.bytes_times_bfloat16),
-        (False, True, packed.bytes_times_bytes),
-        (False, False, packed.bytes_as_numbers),
+        (True, True, True, packed.bytes_times_bfloat16),
+        (True, False, True, packed.bytes_times_bfloat16),
+        (False, True, True, packed.bytes_times_bytes),
+        (False, False, True, packed.bytes_times_bfloat16),
+        (False, False, False, packed.bytes_as_numbers),
     ],
 )
-def test_each_machine_has_its_way(monkeypatch, bfloat16, products, way):
+def test_each_machine_has_its_way(monkeypatch, bfloat16, products, avx2, way):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bfloat16)
     monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: products)
+    monkeypatch.setattr(torch.cpu, "_is_avx2_supported", lambda: avx2)
     assert packed.byte_linear() is way
 
 
@@ -119,7 +160,7 @@ def test_weights_of_one_byte_are_a_little_off(way, biased, shape):
     weight, bias = torch.randn(64, 48), torch.randn(64) if biased else None
     x = torch.randn(shape) * torch.logspace(-3, 3, shape[0]).reshape(-1, *[1] * (len(shape) - 1))  # loud and quiet rows
     exact = torch.nn.functional.linear(x, weight)
-    given = way(weight, bias)(x)
+    given = way([weight[:40], weight[40:]], bias)(x)
     off = (given - (0 if bias is None else bias) - exact).norm(dim=-1) / exact.norm(dim=-1)
     assert given.shape == exact.shape and given.dtype == x.dtype
     assert float(off.max()) < (0.03 if bias is None else 10) and float(off.median()) < 0.03

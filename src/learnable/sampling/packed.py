@@ -2,12 +2,15 @@
 
 With one row there is nothing to compute with a weight but one product, so a layer takes as long as its weights take to come
 from memory, and `F.linear` brings a row-by-row matrix at half the speed that the memory has. oneDNN reads a matrix that was laid
-out in its own blocks two to four times as fast. The packed copy is made once for a model; the model itself is not touched.
+out in its own blocks two to four times as fast. Layers that are asked about the same input, as query, key and value are, become
+one matrix, since a long read is faster than three short ones. The packed copy is made once for a model; the model itself is
+not touched.
 
 With `int8` the copy has weights of one byte, so there is a quarter as much to bring: each output's weights are divided by
 their largest, over 127, and rounded. That changes the numbers, a little, and so it is never done unasked. Which kernel computes
-with them is the machine's matter: where the processor has bfloat16, activations stay bfloat16; where it has products of bytes
-(AVX512-VNNI), activations too are rounded to bytes, row by row; elsewhere the bytes become numbers again, which saves nothing.
+with them is the machine's matter: where the processor has products of bytes (AVX512-VNNI) and no bfloat16, activations too are
+rounded to bytes, row by row; where it has bfloat16, or AVX2 to widen it with, activations are bfloat16; elsewhere the bytes
+become numbers again, which saves nothing.
 
 Paper    Dettmers et al. 2022, section 2.1 (absmax, row by row) - https://arxiv.org/abs/2208.07339
 Differs  no outliers are kept apart
@@ -15,7 +18,7 @@ Differs  no outliers are kept apart
 
 import contextlib
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -30,7 +33,10 @@ FEW = 8  # rows; with more of them there is enough to compute
 WORTH = 1 << 20  # weights; a smaller model stays in the processor's cache, however it is laid out
 MANY = 16  # new tokens, for which packing the weights is worth its time
 
+ALIKE = (("to_query", "to_key", "to_value"), ("gate", "up"))  # layers of one module that are asked about the same input
+
 Linear = Callable[[Tensor], Tensor]
+Pack = Callable[[Sequence[Tensor], Tensor | None], Linear]  # matrices, one below the other, and the bias of all of them
 _kept: "weakref.WeakKeyDictionary[nn.Module, dict[bool, tuple[tuple[int, ...], Any]]]" = weakref.WeakKeyDictionary()
 
 
@@ -67,13 +73,18 @@ def can_pack(model: nn.Module) -> bool:
 class Packed:
     """A model's linear layers and its head, packed. Entered around a pass, they take the place of the plain ones."""
 
-    def __init__(self, model: Any, pack: Callable[[Tensor, Tensor | None], Linear]):
-        layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
-        self.swaps: list[tuple[Any, str, Linear]] = [
-            (layer, "forward", pack(layer.weight, layer.bias)) for layer in layers
-        ]
+    def __init__(self, model: Any, pack: Pack):
+        groups = [layers for module in model.modules() for names in ALIKE if (layers := alike(module, names))]
+        grouped = {layer for layers in groups for layer in layers}
+        groups += [[layer] for layer in model.modules() if isinstance(layer, nn.Linear) and layer not in grouped]
+        self.swaps: list[tuple[Any, str, Linear]] = []
+        for layers in groups:
+            weights = [layer.weight for layer in layers]
+            linear = pack(weights, None if layers[0].bias is None else torch.cat([layer.bias for layer in layers]))
+            parts = [linear] if len(layers) == 1 else together(linear, [len(weight) for weight in weights])
+            self.swaps += [(layer, "forward", part) for layer, part in zip(layers, parts, strict=True)]
         if getattr(model, "unembed", None) is None:  # the head is the token embedding, no layer of its own
-            self.swaps.append((model, "head", pack(model.token.weight, None)))
+            self.swaps.append((model, "head", pack([model.token.weight], None)))
 
     @classmethod
     def of(cls, model: Any, *, int8: bool = False) -> "Packed":
@@ -96,17 +107,46 @@ class Packed:
                 owner.__dict__.pop(name, None)
 
 
-def packed_linear(weight: Tensor, bias: Tensor | None) -> Linear:
-    """`F.linear` with this weight, for few rows from a packed copy."""
+def alike(module: nn.Module, names: tuple[str, ...]) -> list[nn.Linear]:
+    """The module's layers of these names, if it has them all and one matrix can stand for them; otherwise none.
+
+    >>> alike(nn.ModuleDict({"gate": nn.Linear(4, 6), "up": nn.Linear(4, 8)}), ("gate", "up"))
+    [Linear(in_features=4, out_features=6, bias=True), Linear(in_features=4, out_features=8, bias=True)]
+    """
+    children = dict(module.named_children())
+    layers = [layer for name in names if isinstance(layer := children.get(name), nn.Linear)]
+    one = len({(layer.in_features, layer.bias is None, layer.weight.dtype) for layer in layers}) == 1
+    return layers if one and len(layers) == len(names) else []
+
+
+def together(linear: Linear, sizes: Sequence[int]) -> list[Linear]:
+    """A function for each part of what `linear` gives; whichever is called first about an input computes it for all."""
+    last: list[tuple[Tensor, Sequence[Tensor]]] = []
+
+    def part(number: int, x: Tensor) -> Tensor:
+        asked = last[:]  # one look, as another thread may write in the meantime
+        if not asked or asked[0][0] is not x:
+            asked = [(x, linear(x).split(sizes, dim=-1))]
+            last[:] = asked
+        return asked[0][1][number]
+
+    return [partial(part, number) for number in range(len(sizes))]
+
+
+def packed_linear(weights: Sequence[Tensor], bias: Tensor | None) -> Linear:
+    """`F.linear` with these weights, for few rows from a packed copy."""
     with torch.no_grad():
-        packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), 1)
-    return partial(_linear, weight, packed, bias)
+        packed = torch.ops.mkldnn._reorder_linear_weight(torch.cat([weight.detach() for weight in weights]), 1)
+    return partial(_linear, weights, packed, bias)
 
 
-def _linear(weight: Tensor, packed: Tensor, bias: Tensor | None, x: Tensor) -> Tensor:
-    if x.numel() > FEW * x.shape[-1]:
-        return F.linear(x, weight, bias)
-    return torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")
+def _linear(weights: Sequence[Tensor], packed: Tensor, bias: Tensor | None, x: Tensor) -> Tensor:
+    if x.numel() <= FEW * x.shape[-1]:
+        return torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")
+    if len(weights) == 1:
+        return F.linear(x, weights[0], bias)
+    y = torch.cat([F.linear(x, weight) for weight in weights], dim=-1)
+    return y if bias is None else y + bias
 
 
 def to_bytes(weight: Float[Tensor, "out in"]) -> tuple[Int8[Tensor, "out in"], Float[Tensor, "out"]]:
@@ -120,24 +160,25 @@ def to_bytes(weight: Float[Tensor, "out in"]) -> tuple[Int8[Tensor, "out in"], F
     return (weight / scale[:, None]).round().to(torch.int8), scale
 
 
-def byte_linear() -> Callable[[Tensor, Tensor | None], Linear]:
+def byte_linear() -> Pack:
     """The way of computing with bytes that this machine is best at."""
-    if torch.cpu._is_avx512_bf16_supported() and hasattr(torch, "_weight_int8pack_mm"):
+    bfloat16 = hasattr(torch, "_weight_int8pack_mm")
+    if bfloat16 and torch.cpu._is_avx512_bf16_supported():
         return bytes_times_bfloat16
     if torch.cpu._is_vnni_supported() and hasattr(torch.ops.onednn, "qlinear_pointwise"):
         return bytes_times_bytes
-    return bytes_as_numbers
+    return bytes_times_bfloat16 if bfloat16 and torch.cpu._is_avx2_supported() else bytes_as_numbers
 
 
-def bytes_as_numbers(weight: Tensor, bias: Tensor | None) -> Linear:
+def bytes_as_numbers(weights: Sequence[Tensor], bias: Tensor | None) -> Linear:
     """The rounded weights as ordinary numbers: what the others compute, the slow way."""
-    whole, scale = to_bytes(weight)
+    whole, scale = to_bytes(torch.cat([weight.detach() for weight in weights]))
     return lambda x: F.linear(x, (whole * scale[:, None]).to(x.dtype), bias)
 
 
-def bytes_times_bfloat16(weight: Tensor, bias: Tensor | None) -> Linear:
+def bytes_times_bfloat16(weights: Sequence[Tensor], bias: Tensor | None) -> Linear:
     """Activations in bfloat16."""
-    whole, scale = to_bytes(weight)
+    whole, scale = to_bytes(torch.cat([weight.detach() for weight in weights]))
     scale = scale.bfloat16()
 
     def linear(x: Tensor) -> Tensor:
@@ -147,9 +188,9 @@ def bytes_times_bfloat16(weight: Tensor, bias: Tensor | None) -> Linear:
     return linear
 
 
-def bytes_times_bytes(weight: Tensor, bias: Tensor | None) -> Linear:
+def bytes_times_bytes(weights: Sequence[Tensor], bias: Tensor | None) -> Linear:
     """Activations rounded to bytes as well, each row by its own largest; sums of products are whole numbers, and exact."""
-    whole, scale = to_bytes(weight)
+    whole, scale = to_bytes(torch.cat([weight.detach() for weight in weights]))
     packed = torch.ops.onednn.qlinear_prepack(whole, None)
     zeros = torch.zeros(len(whole), dtype=torch.int64)
 
