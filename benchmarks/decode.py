@@ -5,8 +5,8 @@ of 900 tokens, with 32 new ones. Both sides alternate in one run, and in float32
 speculative decoding. bfloat16 is measured where the processor has it. Weights of one byte are held against the faster of what
 `generate` offers: bfloat16, or float32 without it.
 
-The roofline is the time in which the weights come from memory once for each token, at the rate at which this run can sum up
-numbers; the share is how much of the whole time that is.
+The roofline is the time in which the weights come from memory once for each token, at the best rate at which this run can sum up
+numbers or multiply them by a row; the share is how much of the whole time that is.
 
     python -m benchmarks.decode [ROUNDS [THREADS]]
 """
@@ -115,14 +115,19 @@ def prompts(batch: int, tokens: int) -> torch.Tensor:
 
 
 def rate() -> float:
-    """Bytes a second that come from memory: a sum over 256 MB, the best of five."""
-    numbers = torch.ones(64_000_000)
+    """Bytes a second that come from memory: 256 MB summed up, or multiplied by a row, whichever is sooner; the best of five."""
+    numbers, row = torch.ones(8_000, 8_000), torch.ones(8_000)
+    reads: list[Callable[[], torch.Tensor]] = [
+        numbers.sum,
+        partial(torch.mv, numbers, row),
+        partial(torch.mv, numbers.t(), row),
+    ]
     times = []
-    for _ in range(6):
+    for read in reads * 6:
         start = time.perf_counter()
-        numbers.sum()
+        read()
         times.append(time.perf_counter() - start)
-    return 4 * len(numbers) / min(times[1:])
+    return 4 * numbers.numel() / min(times[len(reads) :])
 
 
 def a_gpt(dtype: torch.dtype) -> tuple[GPT, Any]:
