@@ -7,8 +7,9 @@ Run it       learnable train efficientnet-small           the network that the o
              learnable train efficientnet-large           pixels alone: 36 a side
              learnable train efficientnet --data fashion-mnist
 Takes        a quarter to one and a half minutes on two CPU cores
-Compare      accuracy at equal multiply-adds, which the metrics name: compound scaling gets most out of them, pixels alone come next,
-             and depth alone brings nothing in a training as short as this
+Compare      accuracy at equal multiply-adds, which the metrics name: compound scaling gets clearly more out of them than width alone,
+             little more than pixels alone (within the spread of three seeds), and depth alone brings nothing in a training as
+             short as this
 """
 
 from dataclasses import replace
