@@ -49,6 +49,15 @@ def test_pages_know_that_they_are_static_and_hold_nothing_of_the_user(written):
     assert "/home/" not in text and str(Path.home()) not in text
 
 
+def test_the_published_models_have_their_pages(written):
+    linked = set(
+        re.findall(r'href="(?:\./)?(models/[\w-]+\.html)"', (written / "models.html").read_text(encoding="utf-8"))
+    )
+    assert linked == {f"models/{name}.html" for name in web.model_pages()} and len(linked) > 10
+    text = (written / "models" / "resnet.html").read_text(encoding="utf-8")
+    assert "25,557,032" in text and 'href="../models.html"' in text
+
+
 def test_hits_of_the_search_lead_to_files(written):
     entries = json.loads((written / "search.json").read_text(encoding="utf-8"))
     assert len(entries) > 100

@@ -1,6 +1,6 @@
 """The whole course as static files: the same pages, with labs and figures over what was recorded.
 
-    index.html  topics/STEM.html  paths/NAME.html  cheatsheet.html      pages
+    index.html  topics/STEM.html  paths/NAME.html  models/NAME.html  models.html  cheatsheet.html      pages
     labs/STEM/NAME.json  runs/RECIPE.json  cards/STEM.json  search.json  static/         what they fetch
 
 All addresses are relative, so the folder may lie anywhere below any host.
@@ -17,7 +17,7 @@ from learnable import catalog
 from learnable.course import cards, search, today
 from learnable.errors import WorldError
 from learnable.files import write_folder_aside, write_text
-from learnable.web.app import STATIC, fill, minutes, topic_context
+from learnable.web.app import STATIC, fill, minutes, model_pages, topic_context
 
 MARK = ".learnable-site"  # says that a folder was written here, and may be written anew
 
@@ -69,7 +69,18 @@ def _fill(folder: Path, say: Callable[[str], None]) -> int:
         where="Cheat sheet",
         entries=minutes(),
     )
-    count = 2
+    _page(folder, "models.html", "models.html", title="Models", where="Models", families=list(model_pages().values()))
+    count = 3
+    for name, model in model_pages().items():
+        _page(
+            folder,
+            f"models/{name}.html",
+            "model.html",
+            title=model["title"].partition(":")[0],
+            where="Models",
+            model=model,
+        )
+        count += 1
     for name in catalog.paths():
         context = today.path_context(None, name)
         _page(folder, f"paths/{name}.html", "path.html", title=context["path"]["title"], where="Paths", **context)
