@@ -1,0 +1,43 @@
+"""The recipes of AlexNet: their parts fit, and each pair differs in what it says it differs in."""
+
+import pytest
+import torch
+from torch import nn
+
+from learnable.catalog import find, load
+from learnable.data.examples import Info
+from learnable.metrics.cost import cost
+from learnable.recipes.vision.alexnet import RECIPE, SGD, SGD_TANH, TANH
+from learnable.train.recipe import Recipe
+
+ALL = {"alexnet": RECIPE, "alexnet-tanh": TANH, "alexnet-sgd": SGD, "alexnet-sgd-tanh": SGD_TANH}
+INFO = Info("made up", classes=tuple("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJK"), image=(1, 64, 64))
+
+
+def test_the_catalog_knows_them():
+    assert {name: load(target) for name, target in find("alexnet").recipes.items()} == ALL
+
+
+@pytest.mark.parametrize("recipe", ALL.values(), ids=ALL)
+def test_the_model_follows_from_the_data(recipe: Recipe):
+    assert recipe.example is not None
+    model = recipe.model(INFO, **recipe.model_settings)
+    images = torch.rand(2, 1, 64, 64)
+    recipe.players[0].objective(model, {"image": images, "label": torch.tensor([0, 2])})["total"].backward()
+    assert all(p.grad is not None for p in model.parameters())
+    assert model(*recipe.example(INFO)).shape == (2, 47)
+
+
+@pytest.mark.parametrize(("rectified", "saturating"), [(RECIPE, TANH), (SGD, SGD_TANH)])
+def test_a_pair_differs_in_its_activation_alone(rectified: Recipe, saturating: Recipe):
+    first, second = (r.model(INFO, **r.model_settings) for r in (rectified, saturating))
+    assert {type(m) for m in first.modules()} ^ {type(m) for m in second.modules()} == {nn.ReLU, nn.Tanh}
+    assert cost(first, torch.zeros(1, 1, 64, 64)) == cost(second, torch.zeros(1, 1, 64, 64))
+    assert rectified.players == saturating.players and rectified.steps == saturating.steps
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, TANH], ids=["relu", "tanh"])
+def test_a_signal_comes_through_at_its_size(recipe: Recipe):
+    torch.manual_seed(0)
+    logits = recipe.model(INFO, **recipe.model_settings).eval()(torch.rand(32, 1, 64, 64))
+    assert 0.1 < logits.std() < 10
