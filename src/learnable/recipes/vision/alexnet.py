@@ -43,7 +43,7 @@ def alexnet(info: Info, dropout: float = 0.0) -> AlexNet:
 def tanh(info: Info, dropout: float = 0.0) -> nn.Module:
     """The same with tanh in the place of every ReLU, as networks were before."""
     model = alexnet(info, dropout)
-    model.relu = nn.Tanh()
+    model.set_submodule("relu", nn.Tanh())
     begin(model, "tanh")
     return model
 
@@ -53,7 +53,8 @@ def begin(model: nn.Module, activation: Literal["relu", "tanh"]) -> None:
     for module in model.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(module.weight, nonlinearity=activation)
-            nn.init.zeros_(module.bias)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
 
 
 player = Player(classify, partial(adamw, weight_decay=0.05), learning_rate=3e-3, schedule=one_cycle)
