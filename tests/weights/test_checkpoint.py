@@ -175,6 +175,8 @@ def test_which_of_two_tables_is_not_guessed(tmp_path):
 def test_what_wrappers_put_before_the_names_is_taken_off(tmp_path, prefix):
     torch.save({prefix + name: tensor for name, tensor in state().items()}, tmp_path / "last.pth")
     assert_same(read_pickle(tmp_path / "last.pth"), state())
+    average = torch.optim.swa_utils.AveragedModel(torch.nn.Linear(1, 1)).state_dict()
+    assert bare(average).keys() == {"weight", "bias"}
     mixed = {"module.a": torch.zeros(1), "b": torch.zeros(1)}
     assert bare(mixed).keys() == mixed.keys()
 

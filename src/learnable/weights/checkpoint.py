@@ -190,12 +190,14 @@ def _read_shards(index: Path, read: Any) -> dict[str, Tensor]:
 
 
 def bare(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The names that a model has by itself, without what DataParallel or torch.compile put before each of them.
+    """The names that a model has by itself, without what DataParallel, torch.compile or an AveragedModel put before each.
 
     >>> sorted(bare({"module._orig_mod.weight": torch.zeros(1), "module._orig_mod.bias": torch.zeros(1)}))
     ['bias', 'weight']
     """
-    state = dict(state)
+    state = {
+        name: tensor for name, tensor in state.items() if name != "n_averaged"
+    }  # how many an AveragedModel has seen
     while prefix := next(
         (prefix for prefix in WRAPPERS if state and all(name.startswith(prefix) for name in state)), ""
     ):
