@@ -80,8 +80,59 @@ def test_a_bare_file_is_recognized_by_its_shapes(tmp_path: Path):
     assert ResNet.from_pretrained(tmp_path / "model.safetensors").config == RESNETS["resnet34"][0]
     state = load_file(tmp_path / "model.safetensors")
     save_file({name: t for name, t in state.items() if not name.startswith("layer4.2")}, tmp_path / "model.safetensors")
-    with pytest.raises(WorldError, match="fit no variant of ResNet; known are resnet18"):
+    with pytest.raises(
+        WorldError, match=r"nearest is resnet34, but layer4\.2\.conv1\.weight is missing; .* and 10 more"
+    ):
         ResNet.from_pretrained(tmp_path / "model.safetensors")
+    save_file(state | {"layer1.0.conv1.weight": torch.zeros(128, 64, 3, 3)}, tmp_path / "model.safetensors")
+    with pytest.raises(WorldError, match=r"layer1\.0\.conv1\.weight: expected shape \(64, 64, 3, 3\), came \(128, "):
+        ResNet.from_pretrained(tmp_path / "model.safetensors")
+    save_file({"conv9.weight": torch.zeros(1)}, tmp_path / "model.safetensors")
+    with pytest.raises(WorldError, match="another architecture.* Known are resnet18, resnet34"):
+        ResNet.from_pretrained(tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize("prefix", ["", "backbone."])
+def test_a_bare_file_without_a_head_asks_for_classes(tmp_path: Path, prefix: str):
+    torch.manual_seed(0)
+    ResNet(RESNETS["resnet18"][0], classes=2).save_pretrained(tmp_path)
+    file = tmp_path / "model.safetensors"
+    state = {prefix + name: t for name, t in load_file(file).items() if not name.startswith("fc.")}
+    (tmp_path / "config.json").unlink()
+    save_file(state, file)
+    with pytest.raises(WorldError, match="a network without a head: say how many classes"):
+        ResNet.from_pretrained(file)
+    model = ResNet.from_pretrained(file, classes=4)
+    assert model.classes == 4 and torch.equal(model.stem.conv.weight, state[f"{prefix}conv1.weight"])
+
+
+@pytest.mark.parametrize(
+    "tensor, message",
+    [
+        (torch.zeros(5, 512, dtype=torch.int8), "torch.int8 for our head.weight"),
+        (torch.zeros(5, 512, dtype=torch.complex64), "torch.complex64"),
+        (torch.zeros(5, 512).to_sparse(), "layout torch.sparse_coo"),
+        (torch.zeros(5, 512, device="meta"), "a shape without numbers"),
+    ],
+    ids=["integers", "complex", "sparse", "meta"],
+)
+def test_tensors_that_are_no_weights_are_refused(tmp_path: Path, tensor: torch.Tensor, message: str):
+    ResNet(RESNETS["resnet18"][0], classes=5).save_pretrained(tmp_path)
+    torch.save(load_file(tmp_path / "model.safetensors") | {"fc.weight": tensor}, tmp_path / "x.pth")
+    with pytest.raises(WorldError, match=message):
+        ResNet.from_pretrained(tmp_path / "x.pth", allow_pickle=True)
+
+
+@pytest.mark.parametrize("name", ["model_best.pth.tar", "weights.pkl", "weights", "weights.PTH"])
+def test_a_pickle_is_one_by_any_name(tmp_path: Path, name: str):
+    ResNet(RESNETS["resnet18"][0], classes=2).save_pretrained(tmp_path)
+    state = load_file(tmp_path / "model.safetensors")
+    torch.save(state, tmp_path / "elsewhere")
+    (tmp_path / "config.json").unlink()
+    (tmp_path / "elsewhere").rename(tmp_path / name)
+    with pytest.raises(WorldError, match="pass allow_pickle=True"):
+        ResNet.from_pretrained(tmp_path / name)
+    assert torch.equal(ResNet.from_pretrained(tmp_path / name, allow_pickle=True).head.weight, state["fc.weight"])
 
 
 @pytest.mark.parametrize(

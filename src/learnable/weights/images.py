@@ -33,6 +33,7 @@ from learnable.weights.checkpoint import (
 from learnable.weights.table import Row, Table, copies, same, translate, unmentioned, untranslate
 
 Config = Any  # a model's frozen settings
+PICKLES = (".pth", ".pt", ".ckpt", ".bin")  # what files of `torch.save` are called
 ANY = object()  # as an answer: whatever is asked for
 Variants = Mapping[str, tuple[Config, int]]  # name -> settings, published parameters with 1,000 classes
 
@@ -203,6 +204,7 @@ def load_classifier(
         name: tensor for name, tensor in model.state_dict().items() if head is not None or not _is_of(name, cls.last)
     }
     translated = translate(state, table, like=like)
+    _check_numbers(translated, like, place)
     own = copies(translated, dtype)
     asked = {"classes": classes or groups["classes"], "channels": channels or groups["channels"]}
     if asked["channels"] != groups["channels"]:
@@ -218,6 +220,18 @@ def load_classifier(
             model.to(kinds.pop())
     model.preprocessing = preprocessing_of(config_json) or (row.preprocessing if row else None)
     return model
+
+
+def _check_numbers(state: Mapping[str, Tensor], like: Mapping[str, Tensor], place: str | Path) -> None:
+    for name, tensor in state.items():
+        if tensor.is_meta or tensor.layout != torch.strided:
+            kind = "a shape without numbers" if tensor.is_meta else f"a tensor of layout {tensor.layout}"
+        elif tensor.is_floating_point() != like[name].is_floating_point():
+            kind = str(tensor.dtype)
+        else:
+            continue
+        raise WorldError(f"expected dense tensors of floating-point numbers at {place}, came {kind} for our {name}; save the "
+                         "model again, with its weights as float32 say")  # fmt: skip
 
 
 def counted(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -334,7 +348,8 @@ def _read(
     if row is not None and row.address:
         return {}, read_pickle(fetch_file(row.address))
     path = Path(place).expanduser()
-    if path.suffix in (".pth", ".pt", ".ckpt", ".bin") and (path.is_file() or not path.parent.name):
+    bare_pickle = path.suffix != ".safetensors" and path.is_file() and tensors.is_pickle(path)  # x.pth.tar, x.pkl, x
+    if bare_pickle or (path.suffix in PICKLES and (path.is_file() or not path.parent.name)):
         if not allow_pickle:
             raise WorldError(f"{path} is a pickle, a kind of file that can run code. If you trust where it comes from, pass "
                              "allow_pickle=True (tensors alone are read); safetensors is better.")  # fmt: skip
@@ -383,13 +398,13 @@ def _recognize(
         changed = form.change(named)
         for candidate in candidates:
             if not unmentioned(changed, form.rows(candidate)) and (
-                settings is not None or _fits(cls, candidate, form, changed)
+                settings is not None or not _misfits(cls, candidate, form, changed)
             ):
                 return form, candidate if isinstance(told, Mapping) else form.habits(candidate, args), changed
-    if settings is None:
-        raise WorldError(f"these tensors fit no variant of {name}; known are {', '.join(variants)}, "
-                         f"as {' and '.join(form.library for form in formats)} name their tensors")  # fmt: skip
     form = min(formats, key=lambda form: len(unmentioned(form.change(state), form.rows(candidates[0]))))
+    if settings is None:
+        raise WorldError(f"these tensors fit no variant of {name}{_nearest(cls, variants, form, inner(state))}. Known are "
+                         f"{', '.join(variants)}, as {' and '.join(form.library for form in formats)} name their tensors")  # fmt: skip
     strange = unmentioned(form.change(state), form.rows(candidates[0]))
     raise WorldError(f"expected the tensors of a {name} as {' or '.join(form.library for form in formats)} name them, came "
                      f"{', '.join(strange[:3])}{' and more' if len(strange) > 3 else ''}: another architecture?")  # fmt: skip
@@ -444,27 +459,47 @@ def _tuples(value: Any) -> Any:
     return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
 
 
-def _fits(cls: Any, config: Config, form: Format, state: Mapping[str, Tensor]) -> bool:
-    """Whether a bare state has exactly the tensors of this variant, its number of classes and channels aside."""
+def _misfits(cls: Any, config: Config, form: Format, state: Mapping[str, Tensor]) -> list[str]:
+    """How a bare state differs from this variant, its number of classes and channels aside; the head may be missing."""
+    rows = form.rows(config)
     with torch.device("meta"):
-        expected = untranslate(cls(config).state_dict(), form.rows(config))
+        expected = untranslate(cls(config).state_dict(), rows)
     free = {
         f"{cls.last}.weight": 0,
         f"{cls.last}.bias": 0,
         f"{cls.first}.weight": 1,
     }  # the axis that may be of any length
-    axes = {name: free[row.ours] for row in form.rows(config) if row.ours in free for name in row.names}
-    for name, tensor in expected.items():
-        if name not in state or len(state[name].shape) != len(tensor.shape):
-            return False
-        if any(
-            a != b
-            for axis, (a, b) in enumerate(zip(state[name].shape, tensor.shape, strict=True))
-            if axis != axes.get(name)
-        ):
-            return False
+    axes = {name: free[row.ours] for row in rows if row.ours in free for name in row.names}
+    head = {name for row in rows if row.ours and _is_of(row.ours, cls.last) for name in row.names}
+    missing = set(expected) - set(state) - (set() if head & set(state) else head)
+    wrong = [f"{name} is missing" for name in expected if name in missing]
+    for name, tensor in state.items():
+        if name in expected and not _alike(tensor.shape, expected[name].shape, axes.get(name)):
+            wrong.append(f"{name}: expected shape {tuple(expected[name].shape)}, came {tuple(tensor.shape)}")
     extra = {name: tensor for name, tensor in state.items() if name not in expected}
-    return not unmentioned(extra, [row for row in form.rows(config) if row.ours is None])
+    return wrong + [
+        f"{name} is not part of it" for name in unmentioned(extra, [row for row in rows if row.ours is None])
+    ]
+
+
+def _alike(one: torch.Size, other: torch.Size, free: int | None) -> bool:
+    """Whether two shapes are the same on all axes but one."""
+    return len(one) == len(other) and all(
+        a == b for axis, (a, b) in enumerate(zip(one, other, strict=True)) if axis != free
+    )
+
+
+def _nearest(cls: Any, variants: Variants, form: Format, state: Mapping[str, Tensor]) -> str:
+    """The variant from which a bare state differs least, and in what; nothing where it is altogether another network."""
+    changed = form.change(state)
+    wrong = {
+        variant: _misfits(cls, config, form, changed) for variant, (config, _) in variants.items()
+    }
+    variant = min(wrong, key=lambda variant: len(wrong[variant]))
+    shown, more = wrong[variant][:2], len(wrong[variant]) - 2
+    if len(wrong[variant]) >= len(state):
+        return ": another architecture, or more than one network"
+    return f"; the nearest is {variant}, but {'; '.join(shown)}{f'; and {more} more' if more > 0 else ''}"
 
 
 def _is_of(name: str, layer: str) -> bool:
