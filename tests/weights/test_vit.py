@@ -1,7 +1,12 @@
 """The Vision Transformer's tables: whose names they are, and which configs they refuse."""
 
+import json
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from learnable.errors import WorldError
 from learnable.models.vision.vit import VITS, ViT
@@ -56,3 +61,24 @@ def test_reads_the_sizes_of_transformers():
 def test_what_ours_would_get_wrong_is_refused(change: dict):
     with pytest.raises(WorldError, match=next(iter(change))):
         settings_from(PUBLISHED_CONFIG | change)
+
+
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_384", "deit_tiny_patch16_224", "vit_tiny_patch16_224"])
+def test_the_positions_say_how_large_the_pictures_are(tmp_path: Path, name: str):
+    size = int(name.rpartition("_")[2]) if "deit" not in name else 64
+    ViT(replace(VITS["vit_ti_16"][0], size=size), classes=3).save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"architecture": name, "model_args": {"img_size": size}}))
+    assert ViT.from_pretrained(tmp_path).config == replace(VITS["vit_ti_16"][0], size=size)
+    (tmp_path / "config.json").unlink()
+    assert ViT.from_pretrained(tmp_path / "model.safetensors").config.size == size
+
+
+def test_as_many_positions_as_no_square_has_are_refused(tmp_path: Path):
+    ViT(VITS["vit_ti_16"][0]).save_pretrained(tmp_path)
+    (tmp_path / "config.json").unlink()
+    state = load_file(tmp_path / "model.safetensors") | {"reg_token": torch.zeros(1, 4, 192)}
+    save_file(state | {"pos_embed": torch.zeros(1, 201, 192)}, tmp_path / "model.safetensors")
+    with pytest.raises(
+        WorldError, match=r"nearest is vit_ti_16, but pos_embed: expected .*; reg_token is not part of it"
+    ):
+        ViT.from_pretrained(tmp_path / "model.safetensors")

@@ -127,7 +127,8 @@ class Format:
     `table` may depend on the settings (a layer that only some variants have); `names` maps our names of the variants to theirs
     where the two differ; `change` mends a state before it is read (a prefix, buffers that are no weights). What no tensor
     shows (the eps of a norm, a way of padding) is said by `habits`, from our settings and timm's `model_args`, and written
-    back by `arguments`; `answers` are what `model_args` may ask for, as ours does it.
+    back by `arguments`; `answers` are what `model_args` may ask for, as ours does it. `sized` reads off the tensors what
+    sizes of one variant differ in, and `others` are further names of theirs for such sizes, with ours behind them.
     """
 
     library: str
@@ -138,6 +139,8 @@ class Format:
     settings: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None  # out of a config.json that spells sizes out
     habits: Callable[[Config, Mapping[str, Any]], Config] = lambda config, arguments: config
     arguments: Callable[[Config], dict[str, Any]] = lambda config: {}
+    sized: Callable[[Config, Mapping[str, Tensor]], Config] = lambda config, state: config
+    others: Mapping[str, str] = field(default_factory=dict)
 
     def rows(self, config: Config) -> Table:
         return self.table(config) if callable(self.table) else self.table
@@ -145,7 +148,7 @@ class Format:
     def variant(self, theirs: str, variants: Variants) -> str | None:
         """Our name of what they call `theirs`, tags such as `.a1_in1k` aside."""
         bare = theirs.partition(".")[0]
-        back = {their: our for our, their in self.names.items()}
+        back = {**self.others, **{their: our for our, their in self.names.items()}}
         return back.get(bare, bare if bare in variants and bare not in self.names else None)
 
 
@@ -397,10 +400,11 @@ def _recognize(
     for form, named in product(formats, (state, inner(state))):
         changed = form.change(named)
         for candidate in candidates:
-            if not unmentioned(changed, form.rows(candidate)) and (
-                settings is not None or not _misfits(cls, candidate, form, changed)
+            config = candidate if isinstance(told, Mapping) else form.sized(candidate, changed)
+            if not unmentioned(changed, form.rows(config)) and (
+                settings is not None or not _misfits(cls, config, form, changed)
             ):
-                return form, candidate if isinstance(told, Mapping) else form.habits(candidate, args), changed
+                return form, config if isinstance(told, Mapping) else form.habits(config, args), changed
     form = min(formats, key=lambda form: len(unmentioned(form.change(state), form.rows(candidates[0]))))
     if settings is None:
         raise WorldError(f"these tensors fit no variant of {name}{_nearest(cls, variants, form, inner(state))}. Known are "
@@ -493,7 +497,7 @@ def _nearest(cls: Any, variants: Variants, form: Format, state: Mapping[str, Ten
     """The variant from which a bare state differs least, and in what; nothing where it is altogether another network."""
     changed = form.change(state)
     wrong = {
-        variant: _misfits(cls, config, form, changed) for variant, (config, _) in variants.items()
+        variant: _misfits(cls, form.sized(config, changed), form, changed) for variant, (config, _) in variants.items()
     }
     variant = min(wrong, key=lambda variant: len(wrong[variant]))
     shown, more = wrong[variant][:2], len(wrong[variant]) - 2

@@ -1,7 +1,9 @@
 """The Vision Transformer in the files of timm, torchvision and transformers."""
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -99,6 +101,19 @@ def younger_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
+def by_positions(name: str) -> Callable[[Any, Mapping[str, Tensor]], Any]:
+    """The size of the pictures, which the table of positions shows: many were trained on 224x224 and tuned on 384x384."""
+
+    def sized(config: Any, state: Mapping[str, Tensor]) -> Any:
+        if name not in state or state[name].dim() != 3:
+            return config
+        patches = state[name].shape[1] - 1
+        side = math.isqrt(max(patches, 0))
+        return replace(config, size=side * config.patch) if patches > 0 and side**2 == patches else config
+
+    return sized
+
+
 TIMM = Format(
     "timm",
     TIMM_TABLE,
@@ -114,8 +129,24 @@ TIMM = Format(
         "vit_h_14": "vit_huge_patch14_224",
     },
     answers={"act_layer": "gelu", "global_pool": "token", "class_token": True, "qkv_bias": True, "pre_norm": False},
+    sized=by_positions("pos_embed"),
+    others={
+        "vit_tiny_patch16_384": "vit_ti_16",
+        "vit_small_patch16_384": "vit_s_16",
+        "vit_small_patch32_384": "vit_s_32",
+        "vit_base_patch16_384": "vit_b_16",
+        "vit_base_patch32_384": "vit_b_32",
+        "vit_large_patch16_384": "vit_l_16",
+        "vit_large_patch32_384": "vit_l_32",
+        "deit_tiny_patch16_224": "vit_ti_16",
+        "deit_small_patch16_224": "vit_s_16",
+        "deit_base_patch16_224": "vit_b_16",
+        "deit_base_patch16_384": "vit_b_16",
+    },
 )
-TORCHVISION = Format("torchvision", TORCHVISION_TABLE, change=younger_names)
+TORCHVISION = Format(
+    "torchvision", TORCHVISION_TABLE, change=younger_names, sized=by_positions("encoder.pos_embedding")
+)
 TRANSFORMERS = Format("transformers", TRANSFORMERS_TABLE, settings=settings_from)
 FORMATS = (TIMM, TORCHVISION, TRANSFORMERS)
 
