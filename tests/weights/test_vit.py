@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch.testing import assert_close
 
 from learnable.errors import WorldError
 from learnable.models.vision.vit import VITS, ViT
@@ -82,3 +83,20 @@ def test_as_many_positions_as_no_square_has_are_refused(tmp_path: Path):
         WorldError, match=r"nearest is vit_ti_16, but pos_embed: expected .*; reg_token is not part of it"
     ):
         ViT.from_pretrained(tmp_path / "model.safetensors")
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("pooler", [True, False])
+def test_transformers_network_without_a_head(tmp_path: Path, pooler: bool):
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    config = transformers.ViTConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=128, image_size=32, patch_size=8
+    )
+    theirs = transformers.ViTModel(config, add_pooling_layer=pooler).eval()
+    theirs.save_pretrained(tmp_path)
+    with pytest.raises(WorldError, match="a network without a head: say how many classes"):
+        ViT.from_pretrained(tmp_path)
+    ours = ViT.from_pretrained(tmp_path, classes=4).eval()
+    image = torch.rand(2, 3, 32, 32)
+    assert_close(ours.norm(ours.tokens(image)), theirs(image).last_hidden_state)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from learnable.errors import WorldError
-from learnable.weights.images import ANY, Format, Preprocessing, Published, expect, normed, renamed
+from learnable.weights.images import ANY, Format, Preprocessing, Published, expect, normed, prefixed, renamed
 from learnable.weights.mobilenet import head, numbered, squeeze, timm_blocks, torchvision_block
 from learnable.weights.table import Row
 
@@ -113,7 +113,7 @@ TIMM = Format("timm", timm_table, habits=timms, arguments=to_timm, answers=OF_TI
 TIMM_TF = Format("timm's ports from TensorFlow", timm_table,
                  {f"efficientnet_b{n}": f"tf_efficientnet_b{n}" for n in range(8)}, habits=tensorflows,
                  answers=OF_TIMM)  # fmt: skip
-TRANSFORMERS = Format("transformers", transformers_table, settings=settings_from)
+TRANSFORMERS = Format("transformers", transformers_table, settings=settings_from, change=prefixed("efficientnet."))
 FORMATS = (TIMM, TIMM_TF, TORCHVISION, TRANSFORMERS)
 
 

@@ -237,6 +237,20 @@ def _check_numbers(state: Mapping[str, Tensor], like: Mapping[str, Tensor], plac
                          "model again, with its weights as float32 say")  # fmt: skip
 
 
+def prefixed(prefix: str) -> Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]:
+    """A `change` for transformers' networks without a head, whose names lack the word that stands before a classifier's.
+
+    >>> list(prefixed("vit.")({"layernorm.bias": torch.zeros(1)}))
+    ['vit.layernorm.bias']
+    """
+
+    def change(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        headless = not any(name.startswith(prefix) for name in state)
+        return {prefix + name: tensor for name, tensor in state.items()} if headless else state
+
+    return change
+
+
 def counted(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Files from before 2018 (VGG's and DenseNet's) do not say how many batches a norm has seen: nought, as torch reads them."""
     norms = [name.removesuffix("running_var") for name in state if name.endswith(".running_var")]

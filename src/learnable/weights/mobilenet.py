@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from learnable.errors import WorldError
-from learnable.weights.images import ANY, Format, expect, normed, renamed, torchvision
+from learnable.weights.images import ANY, Format, expect, normed, prefixed, renamed, torchvision
 from learnable.weights.table import Change, Row, same
 
 flat = Change(
@@ -137,7 +137,7 @@ def v1_settings(config: Mapping[str, Any]) -> dict[str, Any]:
 V1_NAMES = {"mobilenet_v1": "mobilenetv1_100", "mobilenet_v1_x1_25": "mobilenetv1_125"}  # the narrow ones it has not
 V1_TIMM = Format("timm", V1_TABLE, V1_NAMES, habits=of_timm(USUAL), arguments=to_timm,
                  answers=ANSWERS | {"act_layer": "relu6"})  # fmt: skip
-V1_TRANSFORMERS = Format("transformers", v1_transformers, settings=v1_settings)
+V1_TRANSFORMERS = Format("transformers", v1_transformers, settings=v1_settings, change=prefixed("mobilenet_v1."))
 V1_FORMATS = (V1_TIMM, V1_TRANSFORMERS)
 
 
@@ -213,7 +213,7 @@ V2_NAMES = {
 V2_TORCHVISION = Format("torchvision", v2_torchvision)
 V2_TIMM = Format("timm", v2_timm, V2_NAMES, habits=of_timm(USUAL), arguments=to_timm,
                  answers=ANSWERS | {"act_layer": "relu6"})  # fmt: skip
-V2_TRANSFORMERS = Format("transformers", v2_transformers, settings=v2_settings)
+V2_TRANSFORMERS = Format("transformers", v2_transformers, settings=v2_settings, change=prefixed("mobilenet_v2."))
 V2_FORMATS = (V2_TIMM, V2_TORCHVISION, V2_TRANSFORMERS)
 
 

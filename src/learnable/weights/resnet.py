@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from learnable.errors import WorldError
-from learnable.weights.images import Format, Preprocessing, expect, normed, timm, torchvision
+from learnable.weights.images import Format, Preprocessing, expect, normed, prefixed, timm, torchvision
 from learnable.weights.table import Row, same
 
 # theirs -> ours
@@ -72,7 +72,7 @@ def settings_from(config: Mapping[str, Any]) -> dict[str, Any]:
 
 TORCHVISION = Format("torchvision", TABLE)
 TIMM = Format("timm", TABLE, answers={"act_layer": "relu", "global_pool": "avg", "output_stride": 32})
-TRANSFORMERS = Format("transformers", TRANSFORMERS_TABLE, settings=settings_from)
+TRANSFORMERS = Format("transformers", TRANSFORMERS_TABLE, settings=settings_from, change=prefixed("resnet."))
 FORMATS = (TIMM, TORCHVISION, TRANSFORMERS)
 
 PUBLISHED = (

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from learnable.errors import WorldError
-from learnable.weights.images import Format, Preprocessing, expect, timm, torchvision
+from learnable.weights.images import Format, Preprocessing, expect, prefixed, timm, torchvision
 from learnable.weights.table import Row, Table, join, same
 from learnable.weights.vit import both
 
@@ -130,7 +130,7 @@ TIMM = Format(
     answers={"act_layer": "gelu", "global_pool": "avg", "qkv_bias": True},
 )
 TORCHVISION = Format("torchvision", torchvision_table)
-TRANSFORMERS = Format("transformers", TRANSFORMERS_TABLE, settings=settings_from)
+TRANSFORMERS = Format("transformers", TRANSFORMERS_TABLE, settings=settings_from, change=prefixed("swin."))
 FORMATS = (TORCHVISION, TIMM, TRANSFORMERS)
 
 PUBLISHED = (

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from learnable.errors import WorldError
-from learnable.weights.images import HALF, Format, Preprocessing, expect, timm, torchvision
+from learnable.weights.images import HALF, Format, Preprocessing, expect, prefixed, timm, torchvision
 from learnable.weights.table import Row, join, same
 
 
@@ -147,7 +147,7 @@ TIMM = Format(
 TORCHVISION = Format(
     "torchvision", TORCHVISION_TABLE, change=younger_names, sized=by_positions("encoder.pos_embedding")
 )
-TRANSFORMERS = Format("transformers", TRANSFORMERS_TABLE, settings=settings_from)
+TRANSFORMERS = Format("transformers", TRANSFORMERS_TABLE, settings=settings_from, change=prefixed("vit."))
 FORMATS = (TIMM, TORCHVISION, TRANSFORMERS)
 
 PUBLISHED = (
