@@ -5,6 +5,9 @@ from torch.testing import assert_close
 
 from learnable.errors import CallError
 from learnable.models.vision.lenet import LeNet
+from learnable.models.vision.swin import Swin, SwinConfig
+from learnable.models.vision.vit import ViT, ViTConfig
+from learnable.nn.activations import watch
 from learnable.sampling.gradcam import grad_cam, last_map
 
 
@@ -30,6 +33,50 @@ def test_the_value_by_hand():
     assert_close(grad_cam(model, image, target=0, layer="relu"), torch.tensor([[1.0, 0.5], [0.0, 0.0]]))
     assert_close(grad_cam(model, image, target=1, layer="relu"), torch.tensor([[0.0, 0.0], [1.0, 0.0]]))
     assert_close(grad_cam(model, image, layer="relu"), grad_cam(model, image, target=1, layer="relu"))  # the likelier
+
+
+TRANSFORMERS = {
+    "blocks.1.norm1": ViT(ViTConfig(depth=2, width=16, heads=2, patch=8, size=32), classes=3),
+    "norm": Swin(SwinConfig(depths=(1, 2), heads=(2, 4), width=16, window=4, size=32), classes=3),
+}
+
+
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("layer", TRANSFORMERS)
+def test_a_transformers_tokens_are_laid_out_as_the_picture_was(layer: str, inside: bool):
+    torch.manual_seed(0)
+    network = TRANSFORMERS[layer].eval()
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    model = nn.Sequential(nn.Identity(), network) if inside else network
+    image = torch.rand(3, 32, 32)
+    assert last_map(model, image) == ("1." if inside else "") + layer
+    warm = 0
+    for target in range(3):
+        with watch(network, layer) as seen:
+            (slope,) = torch.autograd.grad(network(image[None])[0, target], seen[layer])
+        maps, slope = network.as_map(seen[layer]).detach(), network.as_map(slope)
+        heat = (slope.mean((2, 3), keepdim=True) * maps).sum(1, keepdim=True).relu()
+        heat = nn.functional.interpolate(heat, size=(32, 32), mode="bilinear")[0, 0]
+        warm += bool(heat.max() > 0)
+        assert_close(grad_cam(model, image, target), heat / heat.max().clamp(min=1e-9))
+    assert warm
+
+
+def test_a_transformers_other_layers():
+    vit, swin = TRANSFORMERS.values()
+    image = torch.rand(3, 32, 32)
+    for model, layer in (
+        (vit, "blocks.0"),
+        (vit, "patch"),
+        (swin, "stages.0"),
+        (swin, "patch"),
+        (swin, "stages.1.0.mlp"),
+    ):
+        assert grad_cam(model, image, layer=layer).shape == (32, 32)
+    for model, layer in ((vit, "head"), (swin, "stages.0.0.attention.to_qkv")):
+        with pytest.raises(CallError, match=f"layer '{layer}'.* gives nothing that has the picture's places"):
+            grad_cam(model, image, layer=layer)
 
 
 def test_nothing_speaks_for_a_class_that_everything_speaks_against():

@@ -6,7 +6,7 @@ A layer's maps say where something was seen, the slope of the class's logit says
     heat = relu( sum over k of  a_k A_k )                 where the maps that matter are awake
 
 It works on any model that ends in logits, and on any layer whose output is (batch, channels, height, width); nothing in
-the model is changed.
+the model is changed. A transformer's tokens are laid out as a map first, by its own `as_map`.
 
 Paper    Selvaraju et al. 2017, section 3 - https://arxiv.org/abs/1610.02391
 Letters  their alpha_k^c is our `weight`, their A^k our `maps`, their L^c our `heat`
@@ -32,7 +32,7 @@ def grad_cam(
 
     Args:
         target: the class's number; None: the one that the model says.
-        layer: the name of a module (`model.named_modules()`); None: the last one whose output has places.
+        layer: the name of a module (`model.named_modules()`); None: `last_map`.
 
     Raises:
         CallError: no such layer or class, or a layer without places.
@@ -48,6 +48,7 @@ def grad_cam(
         raise CallError(f"expected a class from 0 to {len(logits) - 1}, came {number}")
     with torch.inference_mode(False), torch.enable_grad():
         (slope,) = torch.autograd.grad(logits[number], maps)
+    maps, slope = _as_map(model, name, maps), _as_map(model, name, slope)
     weight = slope.mean(dim=(2, 3), keepdim=True)
     heat = (weight * maps).sum(dim=1, keepdim=True).relu().detach()
     heat = F.interpolate(heat, size=image.shape[1:], mode="bilinear", align_corners=False)[0, 0]
@@ -55,7 +56,8 @@ def grad_cam(
 
 
 def last_map(model: nn.Module, image: Float[Tensor, "channels height width"]) -> str:
-    """The name of the last module that is called whose output is maps of more than one place.
+    """The name of the last module that is called whose output is maps of more than one place; in a transformer, of the
+    last one whose places still have a say.
 
     >>> last_map(nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 2)), torch.rand(1, 4, 4))
     '1'
@@ -63,18 +65,20 @@ def last_map(model: nn.Module, image: Float[Tensor, "channels height width"]) ->
     Raises:
         CallError: there is none.
     """
+    if (found := _transformer(model)) is not None:
+        return f"{found[0]}{found[1].last_map}"
     with _evaluating(model), torch.no_grad(), watch(model) as seen:
         model(image[None].to(_device(model)))
-    found = [name for name, output in seen.items() if _has_places(output)]
-    if not found:
+    names = [name for name, output in seen.items() if _has_places(output)]
+    if not names:
         raise CallError("expected a model with layers that have places (batch, channels, height, width), came one without: "
                         "there is nothing on which Grad-CAM could show where")  # fmt: skip
-    return found[-1]
+    return names[-1]
 
 
 def _watched(
     model: nn.Module, image: Float[Tensor, "channels height width"], layer: str
-) -> tuple[Float[Tensor, "1 maps rows columns"], Float[Tensor, "classes"]]:
+) -> tuple[Tensor, Float[Tensor, "classes"]]:
     """What the layer gave and what the model said, so that the slope of the one by the other can be had."""
     with torch.inference_mode(False), torch.enable_grad(), _evaluating(model), watch(model, layer) as seen:
         logits = model(image[None].to(_device(model), copy=True).requires_grad_())[
@@ -83,10 +87,30 @@ def _watched(
     if layer not in seen:
         raise CallError(f"the layer {layer!r} is not used when the model looks at a picture")
     maps = seen[layer]
-    if not isinstance(maps, Tensor) or maps.ndim != 4:
+    if not isinstance(maps, Tensor) or _as_map(model, layer, maps).ndim != 4:
         came = f"shape {tuple(maps.shape)}" if isinstance(maps, Tensor) else type(maps).__name__
         raise CallError(f"expected maps (batch, channels, height, width) from the layer {layer!r}, came {came}")
     return maps, logits
+
+
+def _transformer(model: nn.Module) -> tuple[str, Any] | None:
+    """The part that lays its tokens out as maps, with what stands before the names of what is in it."""
+    parts = ((f"{name}." if name else "", part) for name, part in model.named_modules())
+    return next(((prefix, part) for prefix, part in parts if hasattr(part, "as_map")), None)
+
+
+def _as_map(model: nn.Module, layer: str, output: Tensor) -> Tensor:
+    """What a layer gave, channels first; in a transformer only convolutions give that themselves."""
+    found = _transformer(model)
+    if found is None or not layer.startswith(found[0]) or isinstance(model.get_submodule(layer), nn.Conv2d):
+        return output
+    try:
+        maps: Tensor = found[1].as_map(output)
+    except CallError as error:
+        raise CallError(
+            f"the layer {layer!r} gives nothing that has the picture's places: {error}; take {found[0]}{found[1].last_map}"
+        ) from error
+    return maps
 
 
 def _has_places(output: Any) -> bool:

@@ -91,6 +91,11 @@ class Swin(nn.Module):
         """The end of each stage: at a 4th, 8th, 16th, 32nd of the picture."""
         return tuple(f"stages.{stage}" for stage in range(len(self.stages)))
 
+    @property
+    def last_map(self) -> str:
+        """The last part in which places have a say: behind it they are averaged."""
+        return "norm"
+
     def forward(self, image: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch classes"]:
         return self.head(self.norm(self.maps(image)).mean(dim=(1, 2)))
 
@@ -108,8 +113,16 @@ class Swin(nn.Module):
         """The maps before they are averaged over the picture, normed."""
         return self.as_map(self.norm(self.maps(image)))
 
-    def as_map(self, x: Float[Tensor, "batch h w maps"]) -> Float[Tensor, "batch maps h w"]:
-        """Channels first, as a detector or a segmenter expects them."""
+    def as_map(self, x: Tensor) -> Float[Tensor, "batch maps h w"]:
+        """Channels first instead of last, (batch, height, width, channels), as a detector or a segmenter expects them.
+
+        Raises:
+            CallError: something else.
+        """
+        if x.dim() != 4:
+            raise CallError(
+                f"expected (batch, height, width, channels) to be laid out as a picture, came {tuple(x.shape)}"
+            )
         return x.permute(0, 3, 1, 2)
 
     @torch.no_grad()

@@ -101,6 +101,11 @@ class ViT(nn.Module):
         quarters = sorted({max(1, round(self.config.depth * share / 4)) - 1 for share in (1, 2, 3, 4)})
         return tuple(f"blocks.{number}" for number in quarters)
 
+    @property
+    def last_map(self) -> str:
+        """The last part in which patches have a say: out of the last block the class token alone is read."""
+        return f"blocks.{self.config.depth - 1}.norm1"
+
     def forward(self, image: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch classes"]:
         return self.head(self.norm(self.tokens(image))[:, 0])
 
@@ -122,8 +127,15 @@ class ViT(nn.Module):
         """The patches as a map again, normed."""
         return self.as_map(self.norm(self.tokens(image)))
 
-    def as_map(self, tokens: Float[Tensor, "batch tokens embedding"]) -> Float[Tensor, "batch embedding h w"]:
-        """Tokens in the order of reading, the class token left out, laid out as the picture was."""
+    def as_map(self, tokens: Tensor) -> Float[Tensor, "batch embedding h w"]:
+        """Tokens, (batch, tokens, embedding), in the order of reading, laid out as the picture was; the class token is left out.
+
+        Raises:
+            CallError: something else.
+        """
+        if tokens.dim() != 3 or tokens.shape[1] != 1 + self.config.patches:
+            raise CallError(f"expected (batch, {1 + self.config.patches} tokens, embedding) to be laid out as a picture, "
+                            f"came {tuple(tokens.shape)}")  # fmt: skip
         return rearrange(tokens[:, 1:], "b (h w) d -> b d h w", h=self.config.size // self.config.patch)
 
     def resized(self, size: int) -> "ViT":
