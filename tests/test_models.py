@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import learnable
 from learnable import models
-from learnable.errors import CallError
+from learnable.errors import CallError, WorldError
 from learnable.models.vision.efficientnet import EfficientNet
 
 
@@ -120,8 +121,64 @@ def test_the_package_has_its_models_without_another_import():
         learnable.modles  # noqa: B018
 
 
+def test_a_name_of_timm_has_timms_habits():
+    assert models.find("tf_efficientnet_b0").config.same and models.find("tf_mobilenetv3_large_100").config.same
+    assert not models.find("efficientnet_b0").config.same
+    assert (
+        models.find("mobilenetv3_large_100").config.eps == 1e-5 and models.find("mobilenet_v3_large").config.eps == 1e-3
+    )
+
+
+WRONG = """
+import numpy
+from learnable import models
+from learnable.errors import CallError
+
+for name, asked in [
+    *(("resnet18", {what: number}) for what in ("classes", "channels") for number in ("10", True, 10.0, 0, -1, [10])),
+    *((name, {}) for name in (None, 18, ["resnet18"])),
+    *(("resnet18", {"pretrained": place}) for place in (5, b"/tmp", [], 1.5)),
+]:
+    try:
+        models.create(name, **asked)
+    except CallError as error:
+        print(error)
+print(models.create("cifar-resnet20", classes=numpy.int64(3)).classes)
+"""
+
+
+def test_what_is_of_the_wrong_kind_is_said_in_words():
+    """In a process of its own: in this one, calls of the wrong kind are stopped by the tests' own checks."""
+    said = subprocess.run([sys.executable, "-c", WRONG], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert said[0] == "expected a whole number of at least 1 for classes, came '10'"
+    assert [line.partition(", came")[0] for line in said] == [
+        *["expected a whole number of at least 1 for classes"] * 6,
+        *["expected a whole number of at least 1 for channels"] * 6,
+        *["expected the name of a model, such as 'resnet50'"] * 3,
+        *["expected a folder, a file or a name as pretrained"] * 4,
+        "3",
+    ]
+
+
+def test_names_of_weights_and_capitals_are_understood():
+    with pytest.raises(CallError, match=r"are weights, .* create\('resnet18', pretrained='timm/resnet18\.a1_in1k'\)"):
+        models.create("timm/resnet18.a1_in1k")
+    with pytest.raises(CallError, match="no model 'RESNET18'; did you mean 'resnet18'"):
+        models.create("RESNET18")
+
+
+def test_a_pickle_is_read_only_when_asked_for(tmp_path: Path):
+    saved = models.create("resnet18", classes=2)
+    saved.save_pretrained(tmp_path)  # type: ignore[operator]
+    torch.save(load_file(tmp_path / "model.safetensors"), tmp_path / "x.pth")
+    with pytest.raises(WorldError, match="pass allow_pickle=True"):
+        models.create("resnet18", pretrained=tmp_path / "x.pth")
+    again = models.create("resnet18", pretrained=tmp_path / "x.pth", allow_pickle=True)
+    assert torch.equal(again.head.weight, saved.head.weight)  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize("asked", [{"classes": 0}, {"classes": -3}, {"pretrained": ""}])
 @pytest.mark.parametrize("name", ["bert-tiny", "resnet18"])
 def test_nothing_is_no_answer(name: str, asked: dict):
-    with pytest.raises(CallError, match="expected (at least 1 class|a folder, a file or a name)"):
+    with pytest.raises(CallError, match="expected (a whole number of at least 1|a folder, a file or a name)"):
         models.create(name, **asked)

@@ -33,7 +33,8 @@ def unknown(kind: str, name: str, names: Iterable[str]) -> CallError:
     learnable.errors.CallError: no topic 'gtp'; did you mean 'gpt'? There are: gpt, lenet
     """
     names = sorted(set(names))
-    near = difflib.get_close_matches(name, names, n=1)
-    question = f"; did you mean '{near[0]}'?" if near else "."
+    small = {each.lower(): each for each in names}
+    near = difflib.get_close_matches(name, names, n=1) or difflib.get_close_matches(name.lower(), small, n=1)
+    question = f"; did you mean '{small.get(near[0].lower())}'?" if near else "."
     shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
     return CallError(f"no {kind} '{name}'{question} There are: {shown}")

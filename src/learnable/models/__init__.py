@@ -13,8 +13,10 @@ Each family has a module to read, with its variants as rows of a table; this is 
 
 import builtins
 import importlib
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from functools import cache
+from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -79,13 +81,19 @@ def variants() -> dict[str, Variant]:
 @cache
 def aliases() -> dict[str, str]:
     """Other names under which a variant is found: what timm calls it, and what everybody does."""
-    found = dict(ALIASES)
+    return ALIASES | {theirs: ours for theirs, (ours, _) in _names().items()}
+
+
+@cache
+def _names() -> dict[str, tuple[str, Format]]:
+    """What other libraries call a variant, with our name and how they write it down."""
+    found: dict[str, tuple[str, Format]] = {}
     for weights in dict.fromkeys(weights for _, _, _, weights in FAMILIES if weights):
         for form in vars(importlib.import_module(weights)).values():
             if isinstance(form, Format):
                 for ours, theirs in form.names.items():
                     if theirs not in variants() and ours in variants():
-                        found.setdefault(theirs, ours)
+                        found.setdefault(theirs, (ours, form))
     return found
 
 
@@ -102,7 +110,7 @@ def list(pattern: str = "*") -> builtins.list[str]:
 
 
 def find(name: str) -> Variant:
-    """The variant of this name.
+    """The variant of this name, with the habits of the library whose name it is: a "tf_efficientnet_b0" pads as TensorFlow does.
 
     Raises:
         CallError: there is none; the message names the nearest.
@@ -110,10 +118,23 @@ def find(name: str) -> Variant:
     >>> find("vit_base_patch16_224").name, find("gpt2").name
     ('vit_b_16', 'gpt2-small')
     """
+    if not isinstance(name, str):
+        raise CallError(f"expected the name of a model, such as 'resnet50', came {name!r}")
     known = name if name in variants() else aliases().get(name)
+    if known is None and (row := next((row for row in _weights() if row.name == name), None)):
+        raise CallError(f"{name} are weights, not a model; say create({row.variant!r}, pretrained={name!r})")
     if known is None:
         raise unknown("model", name, variants())
-    return variants()[known]
+    variant = variants()[known]
+    if name in _names():
+        return variant._replace(config=_names()[name][1].habits(variant.config, {}))
+    return variant
+
+
+def _weights() -> Iterator[Published]:
+    """All weights that are known, of all variants."""
+    for module in dict.fromkeys(weights for _, _, _, weights in FAMILIES if weights):
+        yield from importlib.import_module(module).PUBLISHED
 
 
 def published(name: str) -> tuple[Published, ...]:
@@ -132,6 +153,7 @@ def create(
     channels: int | None = None,
     features_only: bool = False,
     pretrained: bool | str | Path = False,
+    allow_pickle: bool = False,
 ) -> nn.Module:
     """A model by the name of its variant: with fresh weights, or with published ones.
 
@@ -141,9 +163,11 @@ def create(
         channels: of the pictures; 3 where nothing is said.
         features_only: the maps at several scales instead of logits, finest first, for a detector's or a segmenter's body.
         pretrained: a folder, a file or a name of weights; True takes the best that is known of this variant (a download).
+        allow_pickle: read weights out of what `torch.save` wrote (.pth): tensors alone, no code.
 
     Raises:
-        CallError: an unknown variant; classes, channels or features of a model that has none, or fewer than one; no known weights.
+        CallError: an unknown variant; classes, channels or features of a model that has none, fewer than one, or no whole number;
+            no known weights.
         WorldError: weights that cannot be had or do not fit.
 
     >>> import torch
@@ -166,21 +190,27 @@ def create(
         raise CallError(
             f"{variant.family} has no feature maps at several scales; `learnable.nn.activations` sees any of its parts"
         )
-    if pretrained == "":
-        raise CallError("expected a folder, a file or a name as pretrained, came ''; leave it out for fresh weights")
-    if classes is not None and classes < 1:
-        raise CallError(f"expected at least 1 class, came {classes}")
+    if not isinstance(pretrained, bool | str | Path | None) or pretrained == "":
+        raise CallError(
+            f"expected a folder, a file or a name as pretrained, came {pretrained!r}; leave it out for fresh weights"
+        )
     asked: dict[str, Any] = {"classes": classes, "channels": channels}
-    asked = {key: value for key, value in asked.items() if value is not None}
+    asked = {key: _count(key, value) for key, value in asked.items() if value is not None}
     if not pretrained:
         model = _fresh(cls, variant.config, asked)
     elif not hasattr(cls, "from_pretrained"):
         raise CallError(f"nobody published weights of {name}; train your own, `learnable list recipes` says how")
     else:
         place = _best(variant.name) if pretrained is True else pretrained
-        model = cls.from_pretrained(place, **asked)
+        model = cls.from_pretrained(place, allow_pickle=allow_pickle, **asked)
         _check_variant(model, variant, place)
     return Features(model) if features_only else model
+
+
+def _count(what: str, number: Any) -> int:
+    if isinstance(number, bool) or not isinstance(number, Integral) or number < 1:
+        raise CallError(f"expected a whole number of at least 1 for {what}, came {number!r}")
+    return int(number)
 
 
 def _fresh(cls: Any, config: Any, asked: dict[str, Any]) -> Any:
