@@ -8,6 +8,7 @@ from learnable.errors import CallError
 from learnable.models.vision.alexnet import AlexNet, AlexNetConfig
 from learnable.models.vision.densenet import DenseNet, DenseNetConfig
 from learnable.models.vision.resnet import ResNet, ResNetConfig
+from learnable.models.vision.swin import Swin, SwinConfig
 from learnable.models.vision.vgg import VGG, VGGConfig
 from learnable.nn.receptive import Field, receptive_field, sensitivity
 
@@ -71,3 +72,26 @@ def test_behind_a_dense_layer_there_is_no_field():
         receptive_field(model, "stage", torch.zeros(1, 3, 40, 40))
     with pytest.raises(CallError, match="came \\(99, 0\\)"):
         sensitivity(model, torch.zeros(1, 3, 40, 40), "stages.1", (99, 0))
+
+
+def test_batch_norm_in_training_mode_hears_every_place():
+    model = MODELS["resnet"][0].train()
+    with pytest.raises(CallError, match=r"units of stages\.1 may see the whole picture"):
+        receptive_field(model, "stages.1", torch.zeros(2, 3, 96, 96))
+    assert receptive_field(model, "stem.conv", torch.zeros(2, 3, 96, 96))[0].size == 7
+
+
+@pytest.mark.parametrize("see", [receptive_field, lambda model, name, image: sensitivity(model, image, name, (0, 0))])
+def test_one_part_is_asked_about(see):
+    with pytest.raises(CallError, match=r"expected the name of one part, came 'stages\.\*', which fits"):
+        see(MODELS["resnet"][0].eval(), "stages.*", torch.zeros(1, 3, 96, 96))
+
+
+def test_a_swins_units_are_places_and_not_channels():
+    """Before windows are moved a place of the first stage sees its own window, 4x4 patches of 4x4 pixels."""
+    model = Swin(SwinConfig(depths=(1, 1), heads=(2, 4), width=16, window=4, size=64), classes=2).eval()
+    moved = sensitivity(model, torch.rand(2, 3, 64, 64), "stages.0", (5, 13)) > 0
+    rows, columns = moved.any(dim=1).nonzero(), moved.any(dim=0).nonzero()
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (16, 31, 48, 63)
+    with pytest.raises(CallError, match="nothing that has the picture's places"):
+        sensitivity(model, torch.rand(1, 3, 64, 64), "stages.0.0.attention.to_qkv", (0, 0))

@@ -78,6 +78,30 @@ def activations(model: nn.Module, *inputs: Any, names: str | Sequence[str] = "*"
     return seen
 
 
+def transformer(model: nn.Module) -> tuple[str, Any] | None:
+    """The part that lays its tokens out as maps, a ViT or a Swin, and what stands before the names of what is in it."""
+    named = ((f"{name}." if name else "", part) for name, part in model.named_modules())
+    return next(((prefix, part) for prefix, part in named if hasattr(part, "as_map")), None)
+
+
+def as_map(model: nn.Module, name: str, output: Tensor) -> Tensor:
+    """What the part `name` gave, channels first; in a transformer only convolutions give that themselves.
+
+    Raises:
+        CallError: the part gives nothing that has the picture's places.
+    """
+    found = transformer(model)
+    if found is None or not name.startswith(found[0]) or isinstance(model.get_submodule(name), nn.Conv2d):
+        return output
+    try:
+        maps: Tensor = found[1].as_map(output)
+    except CallError as error:
+        raise CallError(
+            f"the layer {name!r} gives nothing that has the picture's places: {error}; take {found[0]}{found[1].last_map}"
+        ) from error
+    return maps
+
+
 def logit_lens(model: Any, tokens: Tensor) -> Tensor:
     """What a language model would say if it stopped after each of its blocks: logits, (blocks, batch, tokens, vocab).
 

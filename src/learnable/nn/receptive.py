@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from learnable.errors import CallError
-from learnable.nn.activations import parts, watch
+from learnable.nn.activations import as_map, parts, watch
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def receptive_field(model: nn.Module, name: str, *inputs: Tensor) -> tuple[Field
     >>> receptive_field(model, "stages.0", torch.zeros(1, 3, 64, 64))[0]
     Field(size=43, jump=4, start=-21)
     """
-    (name,) = parts(model, [name])
+    name = _one(model, name)
     graph = torch.export.export(model, inputs, strict=False).graph
     fields: dict[Any, Fields] = {}
     found: Fields = None
@@ -107,16 +107,25 @@ def sensitivity(
         CallError: no such part; it gives no maps, or they have no such unit.
     """
     image = image.detach().clone().requires_grad_()
-    (name,) = parts(model, [name])
+    name = _one(model, name)
     with torch.enable_grad(), watch(model, [name]) as seen:
         model(image)
-        maps = seen[name]
+        maps = as_map(model, name, seen[name])
         if maps.dim() != 4 or not all(0 <= place < side for place, side in zip(unit, maps.shape[2:], strict=True)):
             raise CallError(f"expected a unit of maps, came {unit} in what {name} gives, of shape {tuple(maps.shape)}")
         chosen = maps[:, :, unit[0], unit[1]]
         weights = torch.linspace(1, 2, chosen[0].numel(), dtype=chosen.dtype, device=chosen.device)
         (gradient,) = torch.autograd.grad((chosen * weights).sum(), image)
     return gradient.abs().sum(dim=(0, 1))
+
+
+def _one(model: nn.Module, name: str) -> str:
+    found = parts(model, name)
+    if len(found) > 1:
+        raise CallError(
+            f"expected the name of one part, came {name!r}, which fits {len(found)}: {', '.join(found[:6])}"
+        )
+    return found[0]
 
 
 def _flat(node: Any) -> bool:
@@ -130,6 +139,8 @@ def _behind(node: Any, fields: dict[Any, Fields]) -> Fields:
     operation = node.target.__name__.partition(".")[0] if hasattr(node.target, "__name__") else str(node.target)
     heard = [fields[source] for source in node.all_input_nodes if source in fields]
     if not heard or any(field is None for field in heard):
+        return None
+    if operation == "batch_norm" and node.args[5]:  # in training mode it hears all places of all pictures
         return None
     down, across = heard[0] or (Field(), Field())
     if operation in ("conv2d", "max_pool2d", "avg_pool2d"):

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from learnable.errors import CallError
-from learnable.nn.activations import watch
+from learnable.nn.activations import as_map, transformer, watch
 
 
 def grad_cam(
@@ -48,7 +48,7 @@ def grad_cam(
         raise CallError(f"expected a class from 0 to {len(logits) - 1}, came {number}")
     with torch.inference_mode(False), torch.enable_grad():
         (slope,) = torch.autograd.grad(logits[number], maps)
-    maps, slope = _as_map(model, name, maps), _as_map(model, name, slope)
+    maps, slope = as_map(model, name, maps), as_map(model, name, slope)
     weight = slope.mean(dim=(2, 3), keepdim=True)
     heat = (weight * maps).sum(dim=1, keepdim=True).relu().detach()
     heat = F.interpolate(heat, size=image.shape[1:], mode="bilinear", align_corners=False)[0, 0]
@@ -65,7 +65,7 @@ def last_map(model: nn.Module, image: Float[Tensor, "channels height width"]) ->
     Raises:
         CallError: there is none.
     """
-    if (found := _transformer(model)) is not None:
+    if (found := transformer(model)) is not None:
         return f"{found[0]}{found[1].last_map}"
     with _evaluating(model), torch.no_grad(), watch(model) as seen:
         model(image[None].to(_device(model)))
@@ -87,30 +87,10 @@ def _watched(
     if layer not in seen:
         raise CallError(f"the layer {layer!r} is not used when the model looks at a picture")
     maps = seen[layer]
-    if not isinstance(maps, Tensor) or _as_map(model, layer, maps).ndim != 4:
+    if not isinstance(maps, Tensor) or as_map(model, layer, maps).ndim != 4:
         came = f"shape {tuple(maps.shape)}" if isinstance(maps, Tensor) else type(maps).__name__
         raise CallError(f"expected maps (batch, channels, height, width) from the layer {layer!r}, came {came}")
     return maps, logits
-
-
-def _transformer(model: nn.Module) -> tuple[str, Any] | None:
-    """The part that lays its tokens out as maps, with what stands before the names of what is in it."""
-    parts = ((f"{name}." if name else "", part) for name, part in model.named_modules())
-    return next(((prefix, part) for prefix, part in parts if hasattr(part, "as_map")), None)
-
-
-def _as_map(model: nn.Module, layer: str, output: Tensor) -> Tensor:
-    """What a layer gave, channels first; in a transformer only convolutions give that themselves."""
-    found = _transformer(model)
-    if found is None or not layer.startswith(found[0]) or isinstance(model.get_submodule(layer), nn.Conv2d):
-        return output
-    try:
-        maps: Tensor = found[1].as_map(output)
-    except CallError as error:
-        raise CallError(
-            f"the layer {layer!r} gives nothing that has the picture's places: {error}; take {found[0]}{found[1].last_map}"
-        ) from error
-    return maps
 
 
 def _has_places(output: Any) -> bool:
