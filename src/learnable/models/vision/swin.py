@@ -9,7 +9,7 @@ Paper    Liu et al. 2021, "Swin Transformer", figures 2 and 3, sections 3.1 to 3
 Letters  their C is our `width`, M our `window`
 Differs  no stochastic depth (theirs, in training only: 0.2 for T, 0.3 for S, 0.5 for B); with timm's weights the
          answers are timm's at sizes that the windows divide alone: at others it fills pictures up in another place, where ours
-         does as torchvision and transformers
+         does as torchvision, and as transformers at sizes that 4 divides (at others that one fills the last patches up)
 """
 
 from dataclasses import asdict, dataclass
