@@ -240,3 +240,14 @@ def test_sizes_come_out_even_without_classes():
 def test_any_names_have_one_order(names, random):
     shuffled = random.sample(names, len(names))
     assert sorted(shuffled, key=natural) == sorted(names, key=natural)
+
+
+def test_classes_one_folder_deeper_are_pointed_at(tmp_path):
+    """As an archive is unpacked: photos/animals/cats."""
+    for name in ("cats", "dogs"):
+        fill(tmp_path / "animals" / name, 10)
+    with pytest.raises(WorldError, match=r"Are its sub-folders the classes\? Then name .*animals\."):
+        read(tmp_path)
+    fill(tmp_path / "one" / "cats", 10)
+    with pytest.raises(WorldError, match=r"nothing to tell apart\. Add another folder\."):
+        read(tmp_path / "one")

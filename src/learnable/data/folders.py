@@ -167,9 +167,10 @@ def _check(folder: Path, parts: dict[str, Listing], classes: list[str]) -> None:
                              "move each into a folder named after its class.")  # fmt: skip
         raise WorldError(f"{layout}; came no picture at all. Pictures end in: {' '.join(sorted(SUFFIXES))}.")
     if len(classes) == 1:
-        raise WorldError(
-            f"{layout}; came one class, '{classes[0]}': there is nothing to tell apart. Add another folder."
-        )
+        only = folder / classes[0]
+        deeper = len([child for child in only.glob("*") if child.is_dir()]) > 1
+        hint = f"Are its sub-folders the classes? Then name {only}." if deeper else "Add another folder."
+        raise WorldError(f"{layout}; came one class, '{classes[0]}': there is nothing to tell apart. {hint}")
     cut = 1 + sum(part not in parts for part in SHARES)  # parts that are made from the folder of the training part
     for name in classes:
         if len(train[name]) < cut:
