@@ -172,6 +172,15 @@ def test_weights_of_one_byte_are_a_little_off(way, biased, shape):
     assert float(off.max()) < (0.03 if bias is None else 10) and float(off.median()) < 0.03
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("width", [1, 7, 30, 33, 90])
+def test_bytes_of_a_row_that_is_no_whole_block(way, width):
+    torch.manual_seed(0)
+    weight, x = torch.randn(64, width), torch.randn(3, width)
+    exact = torch.nn.functional.linear(x, weight)
+    assert float((way([weight], None)(x) - exact).norm() / exact.norm()) < 0.03
+
+
 def test_bytes_are_whole_and_undo():
     weight = torch.randn(7, 9)
     whole, scale = packed.to_bytes(weight)
