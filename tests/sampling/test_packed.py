@@ -1,5 +1,10 @@
 """Packed weights: the same numbers, and a model that is as it was afterwards."""
 
+import copy
+import gc
+import threading
+import weakref
+
 import pytest
 import torch
 
@@ -35,7 +40,7 @@ def test_a_pass_gives_the_same_scores(small_ones_too, dtype):
     model = a_model(dtype)
     tokens = torch.randint(50, (2, 3))
     plain = model(tokens)
-    with torch.inference_mode(), packed.Packed.of(model).active():
+    with torch.inference_mode(), packed.Packed.of(model).active(model):
         torch.testing.assert_close(
             model(tokens), plain.detach(), atol=1e-5 if dtype == torch.float32 else 3e-2, rtol=1e-2
         )
@@ -67,7 +72,7 @@ def test_layers_that_are_asked_alike_are_one_matrix(small_ones_too, biases, rows
         made.append(len(weights))
         return packed.packed_linear(weights, bias)
 
-    with torch.inference_mode(), packed.Packed(model, counted).active():
+    with torch.inference_mode(), packed.Packed(model, counted).active(model):
         torch.testing.assert_close(model(tokens), plain, atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(model(tokens.flip(1)), model(tokens.flip(1)), atol=0, rtol=0)
     assert sorted(made) == [1] * 5 + [2] * 2 + [3] * 2  # two blocks, each of (q, k, v), out, (gate, up), down; the head
@@ -107,9 +112,78 @@ def test_changed_weights_are_packed_anew(small_ones_too):
 
 def test_an_error_leaves_the_model_as_it_was(small_ones_too):
     model = a_model()
-    with pytest.raises(RuntimeError), packed.Packed.of(model).active():
+    with pytest.raises(RuntimeError), packed.Packed.of(model).active(model):
         raise RuntimeError
     assert "head" not in model.__dict__
+
+
+def test_other_threads_compute_with_the_model_as_it_is(small_ones_too):
+    model, tokens = a_llama(), torch.randint(50, (1, 5))
+    plain, seen = model(tokens).detach(), []
+
+    def look():
+        with torch.inference_mode():
+            seen.append(model(tokens))
+            with packed.Packed.of(model, int8=True).active(model):
+                seen.append(model(tokens))
+
+    with torch.inference_mode(), packed.Packed.of(model).active(model):
+        other = threading.Thread(target=look)
+        other.start()
+        other.join()
+        mine = model(tokens)
+    torch.testing.assert_close(seen[0], plain, atol=0, rtol=0)
+    torch.testing.assert_close(mine, plain, atol=1e-5, rtol=1e-5)
+    assert float((seen[1] - plain).abs().max()) > 1e-5
+    assert all("forward" not in layer.__dict__ for layer in model.modules())
+
+
+def test_a_model_is_not_kept_in_memory(small_ones_too):
+    model = a_model()
+    seen = weakref.ref(model)
+    list(cache.stream_cached(model, torch.randint(50, (1, 5)), 20, greedy))
+    del model
+    gc.collect()
+    assert seen() is None
+
+
+def test_what_was_given_out_of_one_matrix_is_not_kept():
+    linear = packed.together(lambda x: torch.cat([x, 2 * x], dim=-1), [1, 1])
+    x = torch.ones(1, 1)
+    seen = weakref.ref(x)
+    assert [float(part(x)) for part in linear] == [1, 2]
+    del x
+    assert seen() is None
+
+
+def test_layers_that_do_more_are_left_alone(small_ones_too):
+    class Doubled(torch.nn.Linear):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    model, tokens = a_llama(), torch.randint(50, (1, 5))
+    doubled = Doubled(32, 32, bias=False)
+    doubled.load_state_dict(model.blocks[0].attention.to_query.state_dict())
+    model.blocks[0].attention.to_query = doubled
+    layer = model.blocks[1].mlp.up
+    layer.forward = lambda x: torch.sin(torch.nn.functional.linear(x, layer.weight))
+    plain, own = model(tokens).detach(), layer.forward
+    with torch.inference_mode(), packed.Packed.of(model).active(model):
+        torch.testing.assert_close(model(tokens), plain, atol=1e-5, rtol=1e-5)
+    assert layer.forward is own
+
+
+def test_weights_written_to_past_autograd_are_packed_anew(small_ones_too):
+    model = a_model()
+    first = packed.Packed.of(model)
+    model.blocks[0].mlp.up.weight.data.mul_(2)
+    assert packed.Packed.of(model) is not first
+
+
+def test_a_model_made_in_inference_mode(small_ones_too):
+    with torch.inference_mode():
+        model = copy.deepcopy(a_model())
+    assert len(list(cache.stream_cached(model, torch.randint(50, (1, 5)), 20, greedy))) == 20
 
 
 def test_small_models_other_types_and_autocast_are_left_alone(monkeypatch):
@@ -127,7 +201,7 @@ def test_a_head_of_its_own_is_packed_as_one(small_ones_too, tied):
     torch.manual_seed(0)
     model = Llama(LlamaConfig(2, 32, 4, 2, hidden=44, vocab=50, context=64, tied=tied)).eval()
     prompt = torch.randint(50, (2, 5))
-    with torch.inference_mode(), packed.Packed.of(model).active():
+    with torch.inference_mode(), packed.Packed.of(model).active(model):
         scores = model(prompt)
     torch.testing.assert_close(scores, model(prompt), atol=1e-5, rtol=1e-5)
     plain = torch.cat(list(stream(model, prompt, 20, greedy)), dim=1)

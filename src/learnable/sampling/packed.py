@@ -17,10 +17,11 @@ Differs  no outliers are kept apart
 """
 
 import contextlib
+import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from jaxtyping import Float, Int8
@@ -32,13 +33,25 @@ from learnable.errors import CallError
 FEW = 8  # rows; with more of them there is enough to compute
 WORTH = 1 << 20  # weights; a smaller model stays in the processor's cache, however it is laid out
 MANY = 16  # new tokens, for which packing the weights is worth its time
+SAMPLE = 64  # numbers of each weight that are looked at, to see whether it has changed
 BLOCK = 32  # numbers of a row that the products of bytes with bfloat16 take at a time
 
 ALIKE = (("to_query", "to_key", "to_value"), ("gate", "up"))  # layers of one module that are asked about the same input
 
 Linear = Callable[[Tensor], Tensor]
+Key = tuple[int, str]  # whose function, by its id, and the function's name
 Pack = Callable[[Sequence[Tensor], Tensor | None], Linear]  # matrices, one below the other, and the bias of all of them
-_kept: "weakref.WeakKeyDictionary[nn.Module, dict[bool, tuple[tuple[int, ...], Any]]]" = weakref.WeakKeyDictionary()
+_kept: "weakref.WeakKeyDictionary[nn.Module, dict[bool, tuple[tuple[Any, ...], Any]]]" = weakref.WeakKeyDictionary()
+_turning = threading.Lock()  # held while functions are put in or taken out
+
+
+class _Here(threading.local):
+    """What the thread that asks computes with."""
+
+    twins: Mapping[Key, Linear] = {}
+
+
+_here = _Here()
 
 
 def fastest(model: Any, count: int, *, int8: bool = False) -> Callable[[], contextlib.AbstractContextManager[None]]:
@@ -55,8 +68,8 @@ def fastest(model: Any, count: int, *, int8: bool = False) -> Callable[[], conte
         if not weights <= {("cpu", torch.float32), ("cpu", torch.bfloat16)}:
             raise CallError("expected a model on a CPU, in float32 or bfloat16, for weights of one byte, came "
                             + ", ".join(f"{device} {dtype}" for device, dtype in sorted(weights, key=str)))  # fmt: skip
-        return Packed.of(model, int8=True).active
-    return Packed.of(model).active if count >= MANY and can_pack(model) else contextlib.nullcontext
+        return partial(Packed.of(model, int8=True).active, model)
+    return partial(Packed.of(model).active, model) if count >= MANY and can_pack(model) else contextlib.nullcontext
 
 
 def can_pack(model: nn.Module) -> bool:
@@ -71,41 +84,83 @@ def can_pack(model: nn.Module) -> bool:
     return known and sum(weight.numel() for weight in weights) >= WORTH
 
 
+class Switch:
+    """What stands in the place of a function while any thread computes packed: in such a thread its twin, else itself."""
+
+    def __init__(self, key: Key, plain: Linear, own: bool):
+        self.key, self.plain, self.own = key, plain, own  # `own`: it stood in the object, and has to be put back
+        self.users = 0
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return _here.twins.get(self.key, self.plain)(x)
+
+
 class Packed:
     """A model's linear layers and its head, packed. Entered around a pass, they take the place of the plain ones."""
 
     def __init__(self, model: Any, pack: Pack):
         groups = [layers for module in model.modules() for names in ALIKE if (layers := alike(module, names))]
         grouped = {layer for layers in groups for layer in layers}
-        groups += [[layer] for layer in model.modules() if isinstance(layer, nn.Linear) and layer not in grouped]
-        self.swaps: list[tuple[Any, str, Linear]] = []
+        groups += [[layer] for layer in model.modules() if is_plain(layer) and layer not in grouped]
+        # Whose function, its name, its twin. None is the model itself: to hold it would keep it in memory for ever.
+        self.swaps: list[tuple[nn.Module | None, str, Linear]] = []
         for layers in groups:
             weights = [layer.weight for layer in layers]
             linear = pack(weights, None if layers[0].bias is None else torch.cat([layer.bias for layer in layers]))
             parts = [linear] if len(layers) == 1 else together(linear, [len(weight) for weight in weights])
             self.swaps += [(layer, "forward", part) for layer, part in zip(layers, parts, strict=True)]
-        if getattr(model, "unembed", None) is None:  # the head is the token embedding, no layer of its own
-            self.swaps.append((model, "head", pack([model.token.weight], None)))
+        own = not isinstance(model.__dict__.get("head"), Switch | None)
+        if getattr(model, "unembed", None) is None and not own:  # the head is the token embedding, no layer of its own
+            self.swaps.append((None, "head", pack([model.token.weight], None)))
 
     @classmethod
     def of(cls, model: Any, *, int8: bool = False) -> "Packed":
         """Packed now, or before and not changed since."""
-        state = tuple(number for weight in model.parameters() for number in (weight.data_ptr(), weight._version))
+        state = tuple(mark(weight) for weight in model.parameters())
         kept = _kept.setdefault(model, {})
         if int8 not in kept or kept[int8][0] != state:
             kept[int8] = (state, cls(model, byte_linear() if int8 else packed_linear))
         return kept[int8][1]
 
     @contextlib.contextmanager
-    def active(self) -> Iterator[None]:
-        """Until the end of the block the model computes with the packed weights; without gradients."""
+    def active(self, model: Any) -> Iterator[None]:
+        """Until the end of the block this thread computes with the packed weights; without gradients."""
+        swaps = [(model if owner is None else owner, name, twin) for owner, name, twin in self.swaps]
+        before = _here.twins
+        with _turning:
+            for owner, name, _ in swaps:
+                there = owner.__dict__.get(name)
+                if not isinstance(there, Switch):
+                    there = Switch((id(owner), name), getattr(owner, name), name in owner.__dict__)
+                    owner.__dict__[name] = there
+                there.users += 1
+        _here.twins = {(id(owner), name): twin for owner, name, twin in swaps}
         try:
-            for owner, name, function in self.swaps:
-                owner.__dict__[name] = function
             yield
         finally:
-            for owner, name, _ in self.swaps:
-                owner.__dict__.pop(name, None)
+            _here.twins = before
+            with _turning:
+                for owner, name, _ in swaps:
+                    there = owner.__dict__[name]
+                    there.users -= 1
+                    if not there.users and there.own:
+                        owner.__dict__[name] = there.plain
+                    elif not there.users:
+                        del owner.__dict__[name]
+
+
+def mark(weight: Tensor) -> tuple[float, ...]:
+    """What differs once a weight has changed: where it lies, how often it was written to, and some of its numbers, as who
+    writes to `weight.data` is not counted."""
+    some = weight.detach().flatten()[:: 1 + weight.numel() // SAMPLE]
+    return weight.data_ptr(), 0 if weight.is_inference() else weight._version, float(some.double().sum())
+
+
+def is_plain(module: nn.Module | None) -> TypeGuard[nn.Linear]:
+    """Whether it is a linear layer that does nothing else beside, as a subclass may, or a function put in its place."""
+    if not isinstance(module, nn.Linear) or type(module).forward is not nn.Linear.forward:
+        return False
+    return isinstance(module.__dict__.get("forward"), Switch | None)
 
 
 def alike(module: nn.Module, names: tuple[str, ...]) -> list[nn.Linear]:
@@ -115,21 +170,27 @@ def alike(module: nn.Module, names: tuple[str, ...]) -> list[nn.Linear]:
     [Linear(in_features=4, out_features=6, bias=True), Linear(in_features=4, out_features=8, bias=True)]
     """
     children = dict(module.named_children())
-    layers = [layer for name in names if isinstance(layer := children.get(name), nn.Linear)]
+    layers = [layer for name in names if is_plain(layer := children.get(name))]
     one = len({(layer.in_features, layer.bias is None, layer.weight.dtype) for layer in layers}) == 1
     return layers if one and len(layers) == len(names) else []
 
 
 def together(linear: Linear, sizes: Sequence[int]) -> list[Linear]:
-    """A function for each part of what `linear` gives; whichever is called first about an input computes it for all."""
-    last: list[tuple[Tensor, Sequence[Tensor]]] = []
+    """A function for each part of what `linear` gives; whichever is called first about an input computes it for all.
+
+    What was given out is not kept: of a long prompt it is large, and there are many layers.
+    """
+    last: list[tuple[Tensor, dict[int, Tensor]]] = []
 
     def part(number: int, x: Tensor) -> Tensor:
         asked = last[:]  # one look, as another thread may write in the meantime
-        if not asked or asked[0][0] is not x:
-            asked = [(x, linear(x).split(sizes, dim=-1))]
+        if not asked or asked[0][0] is not x or number not in asked[0][1]:
+            asked = [(x, dict(enumerate(linear(x).split(sizes, dim=-1))))]
             last[:] = asked
-        return asked[0][1][number]
+        given = asked[0][1].pop(number)
+        if not asked[0][1]:
+            last.clear()
+        return given
 
     return [partial(part, number) for number in range(len(sizes))]
 
