@@ -52,3 +52,15 @@ def test_what_is_refused():
     with pytest.raises(CallError, match="expected tokens from 0 to 4, came 5"):
         tokenizer.decode([0, 5])
     assert tokenizer.encode("") == [] and tokenizer.decode([]) == ""
+
+
+def test_a_long_row_of_spaces_beside_a_special_token():
+    tokenizer = toy(Added(7, "<m>", lstrip=True), Added(8, "<n>", lstrip=True, rstrip=True))
+    spaces = " " * 200_000
+    assert tokenizer.encode(f"a{spaces}<m>{spaces}") == [0, 7] + [4] * 200_000
+    assert tokenizer.encode(f"{spaces}<n>{spaces}<n>{spaces}") == [8, 8]
+
+
+def test_part_of_a_longer_word_is_left_whole():
+    # As the reference: what was found and is no word by itself is not looked at again for a shorter token.
+    assert toy(Added(7, "ab", single_word=True), Added(8, "a")).encode("abc ab") == [0, 1, 2, 4, 7]

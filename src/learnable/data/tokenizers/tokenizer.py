@@ -22,6 +22,7 @@ from learnable.data.tokenizers.wordpiece import WordPiece
 from learnable.errors import CallError
 
 Model = BPE | WordPiece | Unigram
+_LETTER = regex.compile(r"\w")
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,6 @@ class Added:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
-
-    @property
-    def pattern(self) -> str:
-        word = regex.escape(self.content)
-        if self.single_word:
-            word = rf"(?<!\w){word}(?!\w)"
-        return (f"[{SPACES}]*" if self.lstrip else "") + word + (f"[{SPACES}]*" if self.rstrip else "")
 
 
 @dataclass(frozen=True)
@@ -177,26 +171,28 @@ class _Finder:
 
     def __init__(self, tokens: Sequence[Added], clean: Callable[[str], str] | None = None):
         shown = [(clean(token.content) if clean else token.content, token) for token in tokens]
-        shown = [(content, token) for content, token in shown if content]
-        shown.sort(key=lambda row: -len(row[0]))
-        self.contents = [content for content, _ in shown]
-        self.numbers = {content: token.id for content, token in reversed(shown)}
-        words = []
-        for content, token in shown:
-            words.append(Added(**{**asdict(token), "content": content}).pattern)
-        self.pattern = regex.compile("|".join(words)) if words else None
+        self.tokens = {content: token for content, token in reversed(shown) if content}
+        contents = sorted(self.tokens, key=len, reverse=True)
+        self.pattern = regex.compile("|".join(map(regex.escape, contents))) if contents else None
 
     def parts(self, text: str) -> Iterator[tuple[str, int | None]]:
         """The text between them, and their numbers."""
-        if self.pattern is None or not any(content in text for content in self.contents):
+        if self.pattern is None or not any(content in text for content in self.tokens):
             yield text, None
             return
         end = 0
         for match in self.pattern.finditer(text):
-            if match.start() > end:
-                yield text[end : match.start()], None
-            found = match.group()
-            yield found, self.numbers[found if found in self.numbers else found.strip(SPACES)]
-            end = match.end()
+            token, (start, stop) = self.tokens[match.group()], match.span()
+            if token.single_word and (_LETTER.match(text[start - 1 : start]) or _LETTER.match(text[stop : stop + 1])):
+                continue
+            # The spaces are walked one by one: a pattern for them would begin anew at each space of a long row.
+            while token.lstrip and start > end and text[start - 1] in SPACES:
+                start -= 1
+            while token.rstrip and stop < len(text) and text[stop] in SPACES:
+                stop += 1
+            if start > end:
+                yield text[end:start], None
+            yield text[start:stop], token.id
+            end = stop
         if end < len(text):
             yield text[end:], None
