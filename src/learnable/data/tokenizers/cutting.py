@@ -57,7 +57,7 @@ def cut(text: str, pattern: Any, behavior: str, invert: bool) -> list[str]:
     parts: list[tuple[str, bool]] = []
     end = 0
     for match in pattern.finditer(text):
-        if match.end() == match.start():
+        if match.end() == match.start() == end and parts:  # nothing, right behind what was found
             continue
         if match.start() > end:
             parts.append((text[end : match.start()], invert))
@@ -66,9 +66,9 @@ def cut(text: str, pattern: Any, behavior: str, invert: bool) -> list[str]:
     if end < len(text):
         parts.append((text[end:], invert))
     if behavior == "Removed":
-        return [part for part, found in parts if not found]
+        return [part for part, found in parts if part and not found]
     if behavior == "Isolated":
-        return [part for part, _ in parts]
+        return [part for part, _ in parts if part]
     pieces: list[str] = []
     before: bool | None = None
     for part, found in parts:
@@ -81,7 +81,7 @@ def cut(text: str, pattern: Any, behavior: str, invert: bool) -> list[str]:
         else:
             pieces.append(part)
         before = found
-    return pieces
+    return [piece for piece in pieces if piece]
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Split:
 
     def __call__(self, pieces: list[str], start: bool) -> list[str]:
         if self._plain:  # nothing lies between the findings
-            return [word for piece in pieces for word in self._pattern.findall(piece)]
+            return [word for piece in pieces for word in self._pattern.findall(piece) if word]
         return [word for piece in pieces for word in cut(piece, self._pattern, self.behavior, self.invert)]
 
     @cached_property
