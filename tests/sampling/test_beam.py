@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from learnable.errors import CallError
+from learnable.errors import CallError, WorldError
 from learnable.models.language.gpt import GPT, GPTConfig
 from learnable.models.language.llama import Llama, LlamaConfig
 from learnable.sampling.beam import beam_search, generate_beam, gnmt, power
@@ -115,3 +115,11 @@ def test_calls_that_cannot_be(wrong, message):
     with pytest.raises(CallError, match="at least one token"):
         generate_beam(lively(), [torch.tensor([], dtype=torch.int64)], 3)
     assert math.isfinite(power()(1))
+
+
+def test_a_model_that_answers_with_no_number():
+    model = lively()
+    with torch.no_grad():
+        model.norm.weight[0] = math.nan
+    with pytest.raises(WorldError, match="no number"):
+        generate_beam(model, torch.tensor([[1, 2]]), 3, size=2)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from learnable.errors import CallError
 from learnable.sampling.cache import Cache, check_prompts
+from learnable.sampling.choosing import diverged
 from learnable.sampling.packed import fastest
 
 
@@ -66,6 +67,7 @@ def beam_search(
 
     Raises:
         CallError: a size below 1.
+        WorldError: the model answers with no number.
     """
     if size < 1:
         raise CallError(f"expected a beam of at least 1 beginning, came {size}; 1 is greedy")
@@ -81,6 +83,8 @@ def beam_search(
             reading.keep(torch.arange(rows, device=device).repeat_interleave(size))
         else:
             logs = reading.next(target).double().log_softmax(dim=-1)
+        if logs.isnan().any():
+            raise diverged()
         vocab = logs.shape[-1]
         total = (scores[:, :, None] + logs.reshape(rows, size, vocab)).flatten(1)
         best = total.topk(min(2 * size, total.shape[1]), dim=1)  # twice as many: half of them at most may end
