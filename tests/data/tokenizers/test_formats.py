@@ -110,6 +110,29 @@ def test_sentencepiece_models(settings_, tmp_path):
 
 
 @pytest.mark.reference
+@pytest.mark.parametrize("kind", ["unigram", "bpe"])
+def test_a_mark_of_a_space_at_the_end_of_a_text(kind, tmp_path):
+    theirs, ours = sentencepiece_model(tmp_path, model_type=kind, vocab_size=250, normalization_rule_name="identity")
+    for text in ("▁", "self▁", "self ▁▁", "▁self", "se▁ lf"):
+        assert ours.encode(text) == theirs.encode(text), text
+
+
+@pytest.mark.reference
+def test_symbols_of_the_users_own_are_used_wherever_they_stand(tmp_path):
+    theirs, ours = sentencepiece_model(
+        tmp_path, model_type="unigram", vocab_size=300, user_defined_symbols=["el", "▁x", "etur"]
+    )
+    for text in ("self return", "xself", "def x", "elelf", "returning"):
+        assert ours.encode(text) == theirs.encode(text), text
+
+
+@pytest.mark.reference
+def test_symbols_that_cleaning_would_change_are_refused(tmp_path):
+    with pytest.raises(WorldError, match="symbols of its user's own .*ﬁ"):
+        sentencepiece_model(tmp_path, model_type="unigram", vocab_size=250, user_defined_symbols=["ﬁ"])
+
+
+@pytest.mark.reference
 def test_ranks(tmp_path):
     tiktoken = pytest.importorskip("tiktoken")
     model = learn_bpe(TEXT, 400)

@@ -94,4 +94,15 @@ def test_what_is_unknown():
     with pytest.raises(WorldError, match="unk_id"):
         Unigram([("a", -1.0)], 3)
     spelled = Unigram([("?", 0.0), ("<0xC3>", 0.0), ("<0xA9>", 0.0)], 0, byte_fallback=True, skipped=[0, 1, 2])
-    assert spelled.tokens("éx") == (1, 2, 0)
+    assert spelled.tokens("é") == (1, 2) and spelled.tokens("éx") == (0,)  # as the reference: all of them or none
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("byte_fallback", [False, True])
+def test_the_name_of_the_unknown_token_in_a_text(byte_fallback):
+    tokenizers = pytest.importorskip("tokenizers")
+    rows = [("<unk>", 0.0), ("a", -1.0), *((f"<0x{byte:02X}>", -3.0) for byte in range(256))]
+    theirs = tokenizers.models.Unigram(rows, unk_id=0, byte_fallback=byte_fallback)
+    ours = Unigram(rows, unk_id=0, byte_fallback=byte_fallback)
+    for text in ("<unk>", "a<unk>a", "x<unk>", "<unk>é", "<unk><unk>", "axa"):
+        assert list(ours.tokens(text)) == [token.id for token in theirs.tokenize(text)], text

@@ -244,7 +244,8 @@ def translated(pattern: str) -> str:
     Raises:
         WorldError: something in it that is not done here.
     """
-    out, depth = [], 0
+    out: list[str] = []
+    depth = 0
     for part in _PARTS.findall(pattern):
         if part in _ELSEWHERE or part.startswith("[:^") or (depth and part in (r"\b", r"\B")):
             raise WorldError(f"the pattern {pattern!r} has {part}, which is not done here.")

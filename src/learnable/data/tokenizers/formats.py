@@ -433,6 +433,8 @@ def sentencepiece(path: Path) -> Tokenizer:
     if rules.get(3, 1):
         steps.append(cleaning.Prepend("▁"))
     steps.append(cleaning.Replace({"String": " "}, "▁"))
+    if rules.get(4, 1):  # a ▁ that stood in the text counts as a space at its end, there alone
+        steps.append(cleaning.Replace({"Regex": r"▁+\z"}, ""))
 
     of_kind = {
         kind: [at for at, (_, _, k) in enumerate(pieces) if k == kind]
@@ -440,6 +442,12 @@ def sentencepiece(path: Path) -> Tokenizer:
     }
     fallback = bool(trainer.get(35, 0))
     unk = of_kind[_UNKNOWN][0] if of_kind[_UNKNOWN] else None
+    own = [pieces[at][0].replace("▁", " ") for at in of_kind[_USER]]
+    if changed := [
+        piece for piece in own if steps and isinstance(steps[0], cleaning.Precompiled) and steps[0](piece) != piece
+    ]:
+        raise WorldError(f"{path} has symbols of its user's own that are kept from its cleaning ({changed[0]!r}, ...), which is not "
+                         "done here.")  # fmt: skip
     if kind == 1:
         left_out = [at for kind in (_UNKNOWN, _CONTROL, _UNUSED, _BYTE) for at in of_kind[kind]]
         model: Any = Unigram([(piece, score) for piece, score, _ in pieces], unk, byte_fallback=fallback, skipped=left_out,

@@ -17,12 +17,15 @@ Differs  words that no token reaches over are cut one by one, which changes noth
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from learnable.data.tokenizers.bpe import KEPT, falls_apart
 from learnable.errors import CallError, WorldError
 
 UNKNOWN_PENALTY = 10.0  # how much worse than the rarest token an unknown character is, in nats
+ALWAYS = -0.1  # the score of a token that is used wherever it stands: nothing else comes near
 KEPT_SHARE = 0.75  # of the tokens, at each pruning
 SEEDS = 10  # tokens to begin with, for each that is wanted
 LONGEST = 16  # letters of a token
@@ -94,8 +97,7 @@ class Unigram:
         plain = [score for number, _, score in usable if number not in always] or [0.0]
         self.unknown = min(plain) - UNKNOWN_PENALTY
         for number in always:
-            piece = self.list[number][0]
-            self.scores[piece] = len(piece.encode()) * max(plain) - 0.1
+            self.scores[self.list[number][0]] = ALWAYS
         self.beginnings = {piece[:end] for piece in self.scores for end in range(1, len(piece) + 1)}
         self.bytes = [self.vocab.get(f"<0x{byte:02X}>", -1) for byte in range(256)]
         self.known = _Answers(self)
@@ -111,23 +113,24 @@ class Unigram:
 
     def read(self, word: str) -> tuple[int, ...]:
         numbers: list[int] = []
-        unknown = False
-        for piece in self.cut(word):
-            number = self.vocab[piece] if piece in self.scores else None
-            spelled = [self.bytes[byte] for byte in piece.encode()] if number is None and self.byte_fallback else [-1]
-            if number is not None:
-                numbers.append(number)
-                unknown = False
-            elif min(spelled) >= 0:
-                numbers += spelled
-                unknown = False
-            elif self.unk_id is None:
-                raise CallError(f"{piece!r} is in no token, and this vocabulary has none for what is unknown")
-            else:
-                if not unknown:  # neighbors that are unknown are one
-                    numbers.append(self.unk_id)
-                unknown = True
+        pieces = ((piece, piece in self.scores and self.vocab[piece] != self.unk_id) for piece in self.cut(word))
+        for known, group in groupby(pieces, key=itemgetter(1)):
+            if known:
+                numbers += [self.vocab[piece] for piece, _ in group]
+            else:  # neighbors that are unknown are one
+                numbers += self.unknown_numbers("".join(piece for piece, _ in group))
         return tuple(numbers)
+
+    def unknown_numbers(self, text: str) -> list[int]:
+        """What stands for a stretch of unknown characters: their bytes, or the token for what is unknown."""
+        if text in self.scores:  # the name of that token, by itself
+            return [self.vocab[text]]
+        spelled = [self.bytes[byte] for byte in text.encode()] if self.byte_fallback else [-1]
+        if min(spelled) >= 0:
+            return spelled
+        if self.unk_id is None:
+            raise CallError(f"{text!r} is in no token, and this vocabulary has none for what is unknown")
+        return [self.unk_id]
 
     def cut(self, text: str) -> list[str]:
         """`best_cut`, which stops looking where no token begins with what it has read."""
