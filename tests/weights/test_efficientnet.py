@@ -1,5 +1,7 @@
 """EfficientNet's tables: whose names they are, what no tensor shows, and which configs are refused."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -79,3 +81,13 @@ def test_reads_the_sizes_of_transformers():
 def test_what_ours_would_get_wrong_is_refused(change: dict):
     with pytest.raises(WorldError, match=next(iter(change))):
         settings_from(PUBLISHED_CONFIG | change)
+
+
+def test_a_bare_port_from_tensorflow_is_known_by_its_files_name(tmp_path: Path):
+    EfficientNet(EFFICIENTNETS["efficientnet_b0"][0], classes=2).save_pretrained(tmp_path)
+    (tmp_path / "config.json").unlink()
+    file = tmp_path / "model.safetensors"
+    assert not EfficientNet.from_pretrained(file).config.same
+    file = file.rename(tmp_path / "tf_efficientnet_b0_ns-c0e6a31c.safetensors")
+    config = EfficientNet.from_pretrained(file).config
+    assert config.same and config.norm[0] == 1e-3

@@ -178,7 +178,8 @@ def load_classifier(
 
     Args:
         place: a folder with `config.json` and safetensors, a file of tensors alone (.safetensors; .pth if pickles are
-            allowed), a name in `published`, or "owner/name" on the Hugging Face hub.
+            allowed), a name in `published`, or "owner/name" on the Hugging Face hub. Of a file alone, no tensor shows that it
+            is a port from TensorFlow, which pads otherwise: its name has to begin as timm's do, tf_efficientnet_b0 say.
         classes: another number of classes than the file has: all but the last layer is loaded, which starts fresh.
         channels: another number of input channels: the kernels of the first layer are summed up or spread.
         dtype: what the weights are converted to; None keeps what the file says.
@@ -192,6 +193,10 @@ def load_classifier(
     row = next((row for row in published if row.name == str(place)), None)
     config_json, state = _read(place, row, allow_pickle)
     state = counted(state)
+    if (
+        not config_json
+    ):  # of libraries that name their tensors alike, the one whose name for a variant the file has comes first
+        formats = sorted(formats, key=lambda form: not Path(place).name.startswith(tuple(form.names.values())))
     form, config, state = _recognize(cls, variants, formats, config_json, state)
     table = form.rows(config)
     names = translate({name: tensor.to("meta") for name, tensor in state.items()}, table)
