@@ -60,8 +60,12 @@ def test_a_state_that_fits_is_taken():
             lambda state: state.update({"l.0.fc.weight": torch.zeros(8, 2)}),
             r"l.0.fc.weight: expected shape \(2, 8\), came \(8, 2\)",
         ),
+        (
+            lambda state: state.update({"l.0.fc.weight": torch.zeros(2, 8, dtype=torch.int8)}),
+            "l.0.fc.weight: expected float32, came int8",
+        ),
     ],
-    ids=["missing", "missing part", "a block too many", "extra", "another shape"],
+    ids=["missing", "missing part", "a block too many", "extra", "another shape", "whole numbers"],
 )
 def test_what_does_not_fit_is_named_as_in_the_file(change, message):
     state = theirs()

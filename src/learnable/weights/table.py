@@ -129,6 +129,9 @@ def _compare(state: State, expected: State, table: Table) -> None:
     for name, tensor in state.items():
         if name in expected and tensor.shape != expected[name].shape:
             wrong.append(f"{name}: expected shape {tuple(expected[name].shape)}, came {tuple(tensor.shape)}")
+        elif name in expected and tensor.is_floating_point() != expected[name].is_floating_point():
+            wrong.append(f"{name}: expected {str(expected[name].dtype).removeprefix('torch.')}, came "
+                         f"{str(tensor.dtype).removeprefix('torch.')}")  # fmt: skip
         elif name not in expected and not any(_pattern(pattern).fullmatch(name) for pattern in left_out):
             wrong.append(f"not expected: {name} of shape {tuple(tensor.shape)}")
     if wrong:
