@@ -47,6 +47,7 @@ def test_an_old_config_lacks_what_was_not_asked_yet():
         ({"pruned_heads": {"0": [1]}}, "pruned_heads"),
         ({"pad_token_id": 99999}, "pad_token_id 99999 is outside"),
         ({"pad_token_id": -1}, "pad_token_id"),
+        ({"pad_token_id": None}, "no token is padding"),
         ({"layer_norm_eps": 0}, "layer_norm_eps above 0"),
         ({"layer_norm_eps": "small"}, "expected a number for layer_norm_eps"),
         ({"hidden_dropout_prob": 1.0}, "hidden_dropout_prob"),

@@ -51,10 +51,10 @@ def top_k(count: int) -> Filter:
     tensor([[-inf, 3., -inf, 2.]])
 
     Raises:
-        CallError: a count below 1.
+        CallError: a count below 1, or no whole number.
     """
-    if count < 1:
-        raise CallError(f"expected a top_k of at least 1, came {count}; leave it out to draw from all tokens")
+    if not isinstance(count, int) or count < 1:
+        raise CallError(f"expected a top_k of 1, 2 or more, came {count}; leave it out to draw from all tokens")
 
     def keep(scores: Float[Tensor, "rows vocab"]) -> Float[Tensor, "rows vocab"]:
         last = scores.topk(min(count, scores.shape[-1]), dim=-1).values[:, -1:]

@@ -158,6 +158,9 @@ def settings_from(config: Mapping[str, Any]) -> dict[str, Any]:
         if config.get(key, answers[0]) not in answers:
             raise WorldError(f"config.json asks for {key} = {config[key]!r}; our BERT does {answers[0]!r} alone, "
                              "and its output would be wrong without a word")  # fmt: skip
+    if "pad_token_id" in config and config["pad_token_id"] is None:
+        raise WorldError("config.json says that no token is padding (pad_token_id null); our BERT looks away from one. Name a "
+                         "token that no text has")  # fmt: skip
     settings["padding"] = _whole(config, "pad_token_id", 1 if is_roberta(config) else 0, least=0)
     if settings["padding"] >= settings["vocab"]:
         raise WorldError(
