@@ -12,12 +12,16 @@ from pathlib import Path
 
 import pytest
 from benchmarks.kernels import install
+from hypothesis import settings
 
 install()  # before anything imports torchvision, be it through timm or transformers
 
 # A shell that starts tests in the background has them ignore Ctrl-C, and every process that they start with them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+settings.register_profile("patient", deadline=None)  # a busy machine is no failure
+settings.load_profile("patient")
 
 STRICT = os.environ.get("LEARNABLE_STRICT") == "1"
 

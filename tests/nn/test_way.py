@@ -43,11 +43,22 @@ def test_channels_last_computes_the_same():
         (nn.Conv2d(3, 8, 3), False, way.Way("fp32", "channels_last")),
         (nn.Conv2d(3, 8, 3), True, way.Way("fp32", "channels_last")),
         (nn.Conv2d(3, 8, 4, stride=4), False, way.PLAIN),
+        (nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 16, 1, stride=2)), False, way.Way("fp32", "channels_last")),
+        (nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 8, 1, stride=2)), False, way.PLAIN),
         (nn.Linear(1000, 1000), True, way.Way("bf16", "contiguous")),
         (nn.Linear(1000, 1000), False, way.PLAIN),
         (nn.Linear(10, 1000), True, way.PLAIN),
     ],
-    ids=["pictures", "few pictures' weights", "patches", "large", "large, no bf16", "small"],
+    ids=[
+        "pictures",
+        "few pictures' weights",
+        "patches",
+        "a shortcut",
+        "a narrow shortcut",
+        "large",
+        "large, no bf16",
+        "small",
+    ],
 )
 def test_it_depends_on_the_model_and_the_machine(model, fast, expected, monkeypatch):
     monkeypatch.setattr(way, "bf16_is_fast", lambda kind: fast)

@@ -109,8 +109,8 @@ def test_a_bare_file_without_a_head_asks_for_classes(tmp_path: Path, prefix: str
 @pytest.mark.parametrize(
     "tensor, message",
     [
-        (torch.zeros(5, 512, dtype=torch.int8), "torch.int8 for our head.weight"),
-        (torch.zeros(5, 512, dtype=torch.complex64), "torch.complex64"),
+        (torch.zeros(5, 512, dtype=torch.int8), "fc.weight: expected float32, came int8"),
+        (torch.zeros(5, 512, dtype=torch.complex64), "expected float32, came complex64"),
         (torch.zeros(5, 512).to_sparse(), "layout torch.sparse_coo"),
         (torch.zeros(5, 512, device="meta"), "a shape without numbers"),
     ],

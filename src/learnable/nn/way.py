@@ -71,8 +71,20 @@ def choose(model: nn.Module, device: torch.device | str, precision: str = "auto"
         convolves = any(
             isinstance(module, nn.Conv2d) and module.stride[0] < module.kernel_size[0] for module in model.modules()
         )  # a ViT's patches, which do not overlap, are one product and gain nothing
-        memory_format = "channels_last" if convolves and kind in ("cpu", "cuda") else "contiguous"
+        able = kind == "cuda" or (kind == "cpu" and not any(map(_overruns, model.modules())))
+        memory_format = "channels_last" if convolves and able else "contiguous"
     return Way(precision, memory_format)
+
+
+def _overruns(module: nn.Module) -> bool:
+    """Whether oneDNN 3.12 (in torch 2.13) writes past the end of its gradient on processors with AVX2 where channels come last:
+    one pixel wide, with a stride, of fewer channels than a register holds. The process then dies, now or later."""
+    return (
+        isinstance(module, nn.Conv2d)
+        and module.kernel_size == (1, 1)
+        and max(module.stride) > 1
+        and module.in_channels // module.groups < 8
+    )
 
 
 def check(precision: str, memory_format: str = "auto") -> None:

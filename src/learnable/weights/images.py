@@ -212,7 +212,7 @@ def load_classifier(
         name: tensor for name, tensor in model.state_dict().items() if head is not None or not _is_of(name, cls.last)
     }
     translated = translate(state, table, like=like)
-    _check_numbers(translated, like, place)
+    _check_numbers(translated, place)
     own = copies(translated, dtype)
     asked = {"classes": classes or groups["classes"], "channels": channels or groups["channels"]}
     if asked["channels"] != groups["channels"]:
@@ -230,14 +230,11 @@ def load_classifier(
     return model
 
 
-def _check_numbers(state: Mapping[str, Tensor], like: Mapping[str, Tensor], place: str | Path) -> None:
+def _check_numbers(state: Mapping[str, Tensor], place: str | Path) -> None:
     for name, tensor in state.items():
-        if tensor.is_meta or tensor.layout != torch.strided:
-            kind = "a shape without numbers" if tensor.is_meta else f"a tensor of layout {tensor.layout}"
-        elif tensor.is_floating_point() != like[name].is_floating_point():
-            kind = str(tensor.dtype)
-        else:
+        if not tensor.is_meta and tensor.layout == torch.strided:
             continue
+        kind = "a shape without numbers" if tensor.is_meta else f"a tensor of layout {tensor.layout}"
         raise WorldError(f"expected dense tensors of floating-point numbers at {place}, came {kind} for our {name}; save the "
                          "model again, with its weights as float32 say")  # fmt: skip
 
