@@ -359,10 +359,8 @@ TOPICS = (
           code=("learnable.models.vision.alexnet:AlexNet", "learnable.models.vision.alexnet:AlexNetConfig",
                 "learnable.models.vision.alexnet:AlexNet2012", "learnable.models.vision.alexnet:normalize_neighbors"),
           recipes={
-              "alexnet":          "learnable.recipes.vision.alexnet:RECIPE",
-              "alexnet-tanh":     "learnable.recipes.vision.alexnet:TANH",
-              "alexnet-sgd":      "learnable.recipes.vision.alexnet:SGD",
-              "alexnet-sgd-tanh": "learnable.recipes.vision.alexnet:SGD_TANH",
+              "alexnet":      "learnable.recipes.vision.alexnet:RECIPE",
+              "alexnet-tanh": "learnable.recipes.vision.alexnet:TANH",
           }),
     Topic("vgg", "VGG", "vision", 2, "intermediate", Minutes(8, 4, 8, 3),
           ("alexnet",), "Simonyan and Zisserman 2015", 2014,

@@ -4,8 +4,8 @@ Everything that `nn.Transformer` does not bring is `Transformer`'s, the start of
 trains the two alike compares the stacks alone.
 
 Paper    Vaswani et al. 2017, "Attention is all you need" - https://arxiv.org/abs/1706.03762
-Differs  from our `Transformer`: a norm more at the end of each stack, also behind norms that follow each step; matrices of
-         query, key and value start as one, so a little smaller; nothing is remembered while writing
+Differs  from our `Transformer`: a norm more at the end of each stack, also behind norms that follow each step; nothing is
+         remembered while writing
 """
 
 import math

@@ -306,12 +306,16 @@ class Transformer(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Embeddings N(0, 1 / width), so that their scaled sum with the positions and the first logits are near one."""
+        """Embeddings N(0, 1 / width), so that their scaled sum with the positions and the first logits are near one.
+
+        Matrices are Xavier's, those of query, key and value as if the three were one: so begin `torch.nn.Transformer` and
+        fairseq's, and from larger ones the first hundreds of steps are slower.
+        """
         nn.init.normal_(self.token.weight, std=self.config.width**-0.5)
-        for module in self.modules():
+        for name, module in self.named_modules():
             if isinstance(module, nn.Linear):
-                for matrix in module.weight.split(module.in_features):  # query, key and value each by itself
-                    nn.init.xavier_uniform_(matrix)
+                alone = name.endswith(("to_query", "to_key", "to_value"))
+                nn.init.xavier_uniform_(module.weight, gain=0.5**0.5 if alone else 1.0)
                 nn.init.zeros_(module.bias)
 
     @classmethod

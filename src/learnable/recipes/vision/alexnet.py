@@ -1,15 +1,13 @@
-"""AlexNet, made small, reads glyphs, with ReLU and with tanh: a slope that does not fade, against one that does.
+"""AlexNet, made small, reads glyphs, with ReLU and with tanh: does a slope that does not fade learn sooner?
 
 Run it       learnable train alexnet                          ReLU
              learnable train alexnet-tanh                     tanh in its place
-             learnable train alexnet-sgd                      ReLU, with the paper's optimizer: gradient descent with momentum
-             learnable train alexnet-sgd-tanh                 tanh, with the same
              learnable train alexnet --dropout 0.5            needs far more --steps than these
              learnable train alexnet --data fashion-mnist     or a folder of your own pictures
              learnable train alexnet --data cifar10 --channels 3
-Takes        half a minute on two CPU cores
-Compare      the two of a pair with each other, as in figure 1 of the paper: same data, same steps, same 283,583 weights, each at the
-             best of its learning rates, nothing regularized; by the training loss along the way, not by its end alone
+Takes        three quarters of a minute on two CPU cores
+Compare      the two with each other, as in figure 1 of the paper: same data, same steps, same 283,583 weights, nothing regularized.
+             In a training as short as this, with first weights that suit each, neither is ahead (see LOG.md)
 Differs      pictures of 64x64 pixels, because strides and pools leave nothing of 32x32
 """
 
@@ -24,7 +22,7 @@ from learnable.data.images import glyph_images
 from learnable.metrics.cost import classification_and_cost
 from learnable.models.vision.alexnet import AlexNet, AlexNetConfig
 from learnable.objectives.classification import classify
-from learnable.optim.factories import adamw, sgd
+from learnable.optim.factories import adamw
 from learnable.optim.schedules import one_cycle
 from learnable.recipes.vision.lenet import example, pictures
 from learnable.recipes.vision.resnet import SOURCES
@@ -57,7 +55,7 @@ def begin(model: nn.Module, activation: Literal["relu", "tanh"]) -> None:
                 nn.init.zeros_(module.bias)
 
 
-player = Player(classify, partial(adamw, weight_decay=0.05), learning_rate=3e-3, schedule=one_cycle)
+player = Player(classify, partial(adamw, weight_decay=0.05), learning_rate=2e-3, schedule=one_cycle)
 
 RECIPE = Recipe(
     model=alexnet,
@@ -66,23 +64,13 @@ RECIPE = Recipe(
     model_settings={"dropout": 0.0},
     sources=SOURCES,
     players=(player,),
-    steps=400,
+    steps=800,
     batch_size=64,
-    every=100,
+    every=200,
     evaluate=classification_and_cost,
     predict=classify_image,
     example=example,
-    expected=Expected("accuracy", at_least=0.12, minutes=0.4),
+    expected=Expected("accuracy", at_least=0.65, minutes=0.7),
 )
 
-# On two seeds of three tanh does not leave chance.
-TANH = replace(RECIPE, model=tanh, expected=Expected("accuracy", at_most=0.6, minutes=0.4))
-
-# The paper's own optimizer: see LOG.md for what it changes.
-SGD = replace(
-    RECIPE,
-    players=(Player(classify, partial(sgd, momentum=0.9), learning_rate=3e-2, schedule=one_cycle),),
-    expected=Expected("accuracy", at_least=0.33, minutes=0.4),
-)
-# Two seeds of three hardly leave chance.
-SGD_TANH = replace(SGD, model=tanh, expected=Expected("accuracy", at_most=0.45, minutes=0.4))
+TANH = replace(RECIPE, model=tanh)
