@@ -117,6 +117,17 @@ def test_an_error_leaves_the_model_as_it_was(small_ones_too):
     assert "head" not in model.__dict__
 
 
+def test_one_model_within_another_leaves_the_outer_as_it_was(small_ones_too):
+    """As speculation might: the outer one computes with bytes, also while the inner one is packed."""
+    outer, inner, tokens = a_model(), a_llama(), torch.randint(50, (1, 5))
+    rounded, plain = packed.Packed.of(outer, int8=True), outer(tokens).detach()
+    with torch.inference_mode(), rounded.active(outer):
+        alone = outer(tokens)
+        with packed.Packed.of(inner).active(inner):
+            within = outer(tokens)
+    assert torch.equal(alone, within) and not torch.equal(alone, plain)
+
+
 def test_other_threads_compute_with_the_model_as_it_is(small_ones_too):
     model, tokens = a_llama(), torch.randint(50, (1, 5))
     plain, seen = model(tokens).detach(), []

@@ -18,6 +18,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from numbers import Integral
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import torch
@@ -88,8 +89,8 @@ def aliases() -> dict[str, str]:
 def _names() -> dict[str, tuple[str, Format]]:
     """What other libraries call a variant, with our name and how they write it down."""
     found: dict[str, tuple[str, Format]] = {}
-    for weights in dict.fromkeys(weights for _, _, _, weights in FAMILIES if weights):
-        for form in vars(importlib.import_module(weights)).values():
+    for table in _tables():
+        for form in vars(table).values():
             if isinstance(form, Format):
                 for ours, theirs in form.names.items():
                     if theirs not in variants() and ours in variants():
@@ -133,8 +134,13 @@ def find(name: str) -> Variant:
 
 def _weights() -> Iterator[Published]:
     """All weights that are known, of all variants."""
-    for module in dict.fromkeys(weights for _, _, _, weights in FAMILIES if weights):
-        yield from importlib.import_module(module).PUBLISHED
+    for table in _tables():
+        yield from table.PUBLISHED
+
+
+def _tables() -> Iterator[ModuleType]:
+    """The modules that say how other libraries write our families down."""
+    return map(importlib.import_module, dict.fromkeys(weights for _, _, _, weights in FAMILIES if weights))
 
 
 def published(name: str) -> tuple[Published, ...]:

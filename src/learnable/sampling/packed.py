@@ -134,7 +134,7 @@ class Packed:
                     there = Switch((id(owner), name), getattr(owner, name), name in owner.__dict__)
                     owner.__dict__[name] = there
                 there.users += 1
-        _here.twins = {(id(owner), name): twin for owner, name, twin in swaps}
+        _here.twins = {**before, **{(id(owner), name): twin for owner, name, twin in swaps}}
         try:
             yield
         finally:

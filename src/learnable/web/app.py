@@ -108,14 +108,14 @@ def add_pages(app: FastAPI) -> None:
 
     @app.get("/models", response_class=HTMLResponse)
     async def all_models() -> Response:
-        return html("models.html", title="Models", where="Models", families=list(model_pages().values()))
+        return html("models.html", **models_context())
 
     @app.get("/models/{name}", response_class=HTMLResponse)
     async def one_model(name: str) -> Response:
         told = model_pages()
         if name not in told:
             raise unknown("model", name, told)
-        return html("model.html", title=told[name]["title"].partition(":")[0], where="Models", model=told[name])
+        return html("model.html", **model_context(name))
 
     @app.get("/cards", response_class=HTMLResponse)
     async def cards() -> Response:
@@ -211,6 +211,17 @@ def model_pages() -> dict[str, dict[str, Any]]:
     """The pages of the published models, which `runs.model_pages` has written: the tables themselves need torch."""
     told: dict[str, dict[str, Any]] = json.loads(files("learnable").joinpath("models/pages.json").read_text("utf-8"))
     return told
+
+
+def models_context() -> dict[str, Any]:
+    """What the page of all models tells."""
+    return {"title": "Models", "where": "Models", "families": list(model_pages().values())}
+
+
+def model_context(name: str) -> dict[str, Any]:
+    """What the page of one family tells."""
+    told = model_pages()[name]
+    return {"title": told["title"].partition(":")[0], "where": "Models", "model": told}
 
 
 def html(template: str, root: str = "/", static: bool = False, **context: Any) -> HTMLResponse:

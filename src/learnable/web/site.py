@@ -17,7 +17,7 @@ from learnable import catalog
 from learnable.course import cards, search, today
 from learnable.errors import WorldError
 from learnable.files import write_folder_aside, write_text
-from learnable.web.app import STATIC, fill, minutes, model_pages, topic_context
+from learnable.web.app import STATIC, fill, minutes, model_context, model_pages, models_context, topic_context
 
 MARK = ".learnable-site"  # says that a folder was written here, and may be written anew
 
@@ -69,17 +69,10 @@ def _fill(folder: Path, say: Callable[[str], None]) -> int:
         where="Cheat sheet",
         entries=minutes(),
     )
-    _page(folder, "models.html", "models.html", title="Models", where="Models", families=list(model_pages().values()))
+    _page(folder, "models.html", "models.html", **models_context())
     count = 3
-    for name, model in model_pages().items():
-        _page(
-            folder,
-            f"models/{name}.html",
-            "model.html",
-            title=model["title"].partition(":")[0],
-            where="Models",
-            model=model,
-        )
+    for name in model_pages():
+        _page(folder, f"models/{name}.html", "model.html", **model_context(name))
         count += 1
     for name in catalog.paths():
         context = today.path_context(None, name)

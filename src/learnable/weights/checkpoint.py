@@ -195,9 +195,8 @@ def bare(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     >>> sorted(bare({"module._orig_mod.weight": torch.zeros(1), "module._orig_mod.bias": torch.zeros(1)}))
     ['bias', 'weight']
     """
-    state = {
-        name: tensor for name, tensor in state.items() if name != "n_averaged"
-    }  # how many an AveragedModel has seen
+    state = dict(state)
+    state.pop("n_averaged", None)  # how many models an AveragedModel is the mean of
     while prefix := next(
         (prefix for prefix in WRAPPERS if state and all(name.startswith(prefix) for name in state)), ""
     ):

@@ -24,16 +24,6 @@ def test_the_catalog_knows_them():
     assert {name: load(target) for name, target in find("vgg").recipes.items()} == ALL
 
 
-@pytest.mark.parametrize("recipe", ALL.values(), ids=ALL)
-def test_the_model_follows_from_the_data(recipe: Recipe):
-    assert recipe.example is not None
-    model = built(recipe)
-    images = torch.rand(2, 1, 32, 32)
-    recipe.players[0].objective(model, {"image": images, "label": torch.tensor([0, 2])})["total"].backward()
-    assert all(p.grad is not None for p in model.parameters())
-    assert model(*recipe.example(INFO)).shape == (2, 47)
-
-
 @pytest.mark.parametrize(("threes", "fives"), PAIRS)
 def test_a_five_sees_what_two_threes_see(threes: Recipe, fives: Recipe):
     image = torch.zeros(1, 1, 32, 32)

@@ -308,8 +308,8 @@ class Transformer(nn.Module):
     def reset_parameters(self) -> None:
         """Embeddings N(0, 1 / width), so that their scaled sum with the positions and the first logits are near one.
 
-        Matrices are Xavier's, those of query, key and value as if the three were one: so begin `torch.nn.Transformer` and
-        fairseq's, and from larger ones the first hundreds of steps are slower.
+        Matrices are Xavier's, those of query, key and value as if the three were one, as in `torch.nn.Transformer`: the paper does
+        not say how its network began.
         """
         nn.init.normal_(self.token.weight, std=self.config.width**-0.5)
         for name, module in self.named_modules():
