@@ -30,6 +30,7 @@ WITHOUT_A_MODULE: dict[str, str] = {
     "test_hubconf.py": "hubconf.py, which torch.hub wants at the root",
     "test_reference.py": "docs/reference, which benchmarks/reference.py writes",
     "test_models.py": "the front door, which is the package learnable.models itself",
+    "recipes/vision/test_small_networks.py": "the recipes of six published networks, which one test fits to any data",
     "train/test_processes.py": "loop, batches and machine together: two processes end where one does",
 }
 

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from learnable.data.tokenizers import cleaning
 from learnable.errors import WorldError
 
-# Unicode has grown since the table that the reference was made with; what it had then is compared.
-OLD = st.characters(blacklist_categories=["Cs", "Cn", "Co", "Mn", "Mc", "Me", "Cf"]) | st.characters(
-    max_codepoint=0x2FF
+# Unicode has grown since the tables that the reference was made with; letters that were there long before are compared, but
+# for three marks of the Hanunoo and Mongolian scripts, which it has since called otherwise.
+OLD = st.characters(exclude_categories=["Cs", "Co"], exclude_characters="\u1734\u1885\u1886").filter(
+    lambda letter: unicodedata.ucd_3_2_0.category(letter) != "Cn"
 )
 TEXTS = st.text(OLD | st.sampled_from("aΣİß é\u0301\u0323東\t\u2028\xa0\x00\ufffd"), max_size=20)
 
@@ -28,8 +29,7 @@ def test_steps_are_the_references(name, settings):
 
     @given(TEXTS)
     def same(text):
-        if all(unicodedata.category(letter) != "Cn" for letter in text):
-            assert ours(text) == theirs.normalize_str(text)
+        assert ours(text) == theirs.normalize_str(text)
 
     same()
 

@@ -24,18 +24,8 @@ _ONIGURUMA = {
 _BRACKETED = {
     r"\w": r"[\w--[\u200c\u200d]]", "[:word:]": r"[\w--[\u200c\u200d]]", r"\W": r"[\W\u200c\u200d]", "^": "^", "$": "$",
 }  # fmt: skip
-_ELSEWHERE = {
-    r"\G",
-    r"\K",
-    r"\N",
-    r"\O",
-    r"\X",
-    r"\y",
-    r"\Y",
-    r"\L",
-    r"\m",
-    r"\M",
-}  # other things, or none, to one of the two
+# Other things to one of the two, or none.
+_ELSEWHERE = {r"\G", r"\K", r"\N", r"\O", r"\X", r"\y", r"\Y", r"\L", r"\m", r"\M"}
 _PARTS = regex.compile(
     r"\\x\{[0-9A-Fa-f]+\}|\\p\{\^|\\.|\(\?[imx-]+[:)]|\[:\^?\w+:\]|\[\^?\]?|\]|&&|--|\|\||~~|.", regex.DOTALL
 )
