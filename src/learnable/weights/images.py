@@ -8,7 +8,7 @@ the class and its rows and knows no model itself.
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import chain, product
 from pathlib import Path
 from types import MappingProxyType
@@ -150,6 +150,11 @@ class Format:
         bare = theirs.partition(".")[0]
         back = {**self.others, **{their: our for our, their in self.names.items()}}
         return back.get(bare, bare if bare in variants and bare not in self.names else None)
+
+    def called(self, theirs: str, config: Config) -> Config:
+        """The settings of our variant as the name `theirs` means them: their habits, and a size of `others`, which ends its name."""
+        config = self.habits(config, {})
+        return replace(config, size=int(theirs.rpartition("_")[2])) if theirs in self.others else config
 
 
 class Loading(TypedDict, total=False):
