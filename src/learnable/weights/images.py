@@ -25,6 +25,7 @@ from learnable.weights.checkpoint import (
     bare,
     download,
     fetch_file,
+    listed,
     read_checkpoint,
     read_json,
     read_pickle,
@@ -386,6 +387,13 @@ def _read(
         )
     if not path.exists():
         path = download(str(place))
+    if path.is_dir() and not (path / "config.json").is_file():
+        alone = [file for file in path.iterdir() if file.suffix in (".safetensors", *PICKLES)]
+        other = (
+            f", or name the file by itself, {alone[0]}: the shapes in it tell the variant" if len(alone) == 1 else ""
+        )
+        raise WorldError(f"expected config.json beside the weights in {path}, came {listed(path)}. Put the one there that belongs "
+                         f"to them{other}")  # fmt: skip
     config, state = read_checkpoint(path, allow_pickle=allow_pickle)
     beside = (path if path.is_dir() else path.parent) / PREPARATION
     return (config | {"preparation": read_json(beside)} if beside.is_file() else config), state
