@@ -109,6 +109,15 @@ def test_a_folder_without_a_config_says_what_to_do(tmp_path: Path, name: str):
         family.from_pretrained(tmp_path)
 
 
+def test_weights_with_infinities_are_read_with_a_warning(folder: Path):
+    change(
+        folder,
+        **{"bn1.running_var": torch.full_like(load_file(folder / "model.safetensors")["bn1.running_var"], torch.inf)},
+    )
+    with pytest.warns(UserWarning, match=r"not finite .* in stem\.norm\.running_var\."):
+        ResNet.from_pretrained(folder)
+
+
 @pytest.mark.parametrize("prefix", ["", "backbone."])
 def test_a_bare_file_without_a_head_asks_for_classes(tmp_path: Path, prefix: str):
     torch.manual_seed(0)
