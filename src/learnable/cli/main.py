@@ -44,6 +44,10 @@ class Form(StrEnum):
     safetensors = "safetensors"
 
 
+# What the flags of other programs are called here.
+WORDS = {"--max-new-tokens": "--count", "--max-tokens": "--count", "--max-length": "--count", "--num-beams": "--beams"}
+
+
 def main() -> None:
     """Run the command line; the user's mistakes end in a message and an exit code, never in a traceback."""
     for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a character shows '?', it does not fail
@@ -67,6 +71,8 @@ def main() -> None:
             raise
         asked = getattr(getattr(error, "ctx", None), "command_path", "learnable")  # Typer's own: a flag, an argument
         text = " ".join(message().split()).rstrip(".")
+        if (theirs := text.rpartition(" ")[2]) in WORDS:
+            text += f", here it is {WORDS[theirs]}"
         _fail(f"{text}; '{asked} --help' shows what there is", getattr(error, "exit_code", 2))
     sys.exit(code if isinstance(code, int) else 0)
 

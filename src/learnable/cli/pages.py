@@ -81,10 +81,15 @@ def list_what(what: str, everything: bool, json: bool, pattern: str | None = Non
     tables = {"topics": _topics, "models": _models, "weights": _weights, "recipes": _recipes, "datasets": _datasets}
     rows: list[dict[str, Any]] = tables[what](everything)
     if pattern is not None:
+        from learnable import models
+
         column = {"models": "variant", "weights": "stem"}[what]
-        rows, named = [row for row in rows if _fits(row, pattern)], {str(row[column] or row["name"]) for row in rows}
+        named = [row[column] for row in rows if row[column]]
+        others = {theirs: ours for theirs, ours in models.aliases().items() if what == "models"}
+        meant = {ours for theirs, ours in others.items() if fnmatchcase(theirs.lower(), pattern.lower())}
+        rows = [row for row in rows if _fits(row, pattern)] or [row for row in rows if row.get("variant") in meant]
         if not rows:
-            raise unknown(what.removesuffix("s") if what == "models" else what, pattern, named)
+            raise unknown(what.removesuffix("s") if what == "models" else what, pattern, [*named, *others])
     if json:
         emit(rows)
         return
@@ -190,10 +195,15 @@ def _datasets(_: bool) -> list[dict[str, Any]]:
 
 
 def model(name: str, json: bool) -> None:
-    """All that is known of a family of models."""
+    """All that is known of a family of models; of one variant, its own rows alone."""
+    from learnable import models
     from learnable.runs import model_pages
 
     told = model_pages.page(name)
+    asked = None if name == told["stem"] else models.aliases().get(name, name if name in models.variants() else None)
+    if asked:
+        told["variants"] = [row for row in told["variants"] if row["name"] == asked]
+        told["weights"] = [row for row in told["weights"] if row["variant"] == asked]
     if json:
         emit(told)
         return
@@ -220,7 +230,8 @@ def model(name: str, json: bool) -> None:
     out.print("\nknown departures", style="bold")
     out.print(f"  {told['departures'] or 'none are known'}", markup=False)
     out.print(
-        f"\nlearnable.models.create({told['variants'][0]['name']!r})    learnable copy {told['stem']} DIR", markup=False
+        f"\nlearnable.models.create({asked or told['variants'][0]['name']!r})    learnable copy {told['stem']} DIR",
+        markup=False,
     )
 
 
@@ -326,18 +337,24 @@ def recipe_flags(name: str) -> None:
         _, target = catalog.recipe_row(name)
     except LearnableError:
         return
-    from learnable.runs.configure import flag
+    from learnable.runs.configure import MEANINGS, flag
 
     recipe = catalog.load(target)
     out = console()
     out.print(
         f"[bold {ACCENT}]Recipe {name}[/]: promises {recipe.expected} in about {recipe.expected.minutes:g} min on {recipe.expected.machine}"
     )
-    rows = [(flag(key), type(value).__name__, value) for key, value in recipe.settings.items()]
+    rows = [(flag(key), *_shown(value), MEANINGS[key]) for key, value in recipe.settings.items()]
     if rows:
-        table(("its own flag", "takes", "default"), rows)
+        table(("its own flag", "takes", "default", "what it is"), rows)
     for source, meaning in recipe.sources.items():
         out.print(f"  --data {source:16} {meaning}", markup=False)
+
+
+def _shown(value: Any) -> tuple[str, str]:
+    """What a flag takes, and its default, as one types them."""
+    kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a name"}
+    return kinds[type(value)], str(value).lower() if isinstance(value, bool) else str(value) or "none"
 
 
 def list_runs(json: bool) -> None:

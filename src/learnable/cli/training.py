@@ -22,7 +22,7 @@ def train(recipe: str | None, asked: dict[str, Any], words: list[str], resume: s
         )
     if resume is not None and (asked or words):
         given = ", ".join([*("--" + key.replace("_", "-") for key in asked), *words])
-        raise CallError(f"--resume goes on exactly as the run began; leave away: {given}")
+        raise CallError(f"--resume goes on exactly as the run began; leave out: {given}")
     if recipe is not None:
         _, target = catalog.recipe_row(recipe)
     from learnable.runs import training

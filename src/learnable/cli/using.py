@@ -167,7 +167,7 @@ def generate(
     from learnable.runs.run import Run
 
     if wishes.get("beams") is not None and temperature is not None:
-        raise CallError("--beams looks for the likeliest text and --temperature throws dice; leave one of them away")
+        raise CallError("--beams looks for the likeliest text and --temperature throws dice; leave one of them out")
     run = Run.open(name, note)
     heat = 1.0 if temperature is None else temperature
     made = run.generate(prompt=prompt, count=count, seed=seed, temperature=heat, **wishes)

@@ -46,7 +46,7 @@ def tokenized(
     """
     if vocab and tokenizer != "bpe":
         raise CallError(
-            "--vocab says how many tokens are learned, which is for --tokenizer bpe; leave it away, or add that"
+            "--vocab says how many tokens are learned, which is for --tokenizer bpe; leave it out, or add that"
         )
     if tokenizer == "characters":
         return characters(source, context=context)

@@ -19,7 +19,7 @@ from functools import cache
 from numbers import Integral
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Never
 
 import torch
 from torch import nn
@@ -52,6 +52,11 @@ FAMILIES = (
 PREFIX = {"GPT2": "gpt2-", "NANOCHAT": "nanochat-", "VASWANI": "transformer-", "LENET": "lenet-"}
 ALIASES = {
     "lenet": "lenet-mnist", "gpt2": "gpt2-small", "bert-base-uncased": "bert-base", "bert-large-uncased": "bert-large",
+}  # fmt: skip
+WORDS = {  # what other libraries call our arguments
+    "num_classes": "classes=", "num_labels": "classes=", "in_chans": "channels=", "in_channels": "channels=",
+    "weights": "pretrained=", "out_indices": "features_only=True, which gives all maps, to take some of: model(image)[1:]",
+    "global_pool": "model.features(image), and any pooling of it",
 }  # fmt: skip
 CLASSIFIERS = {"BERT": "TextClassifier"}  # what `classes` makes of a model of text
 
@@ -99,14 +104,18 @@ def _names() -> dict[str, tuple[str, Format]]:
 
 
 def list(pattern: str = "*") -> builtins.list[str]:
-    """The names of the variants that fit a pattern of the shell's kind, sorted.
+    """The names of the variants that fit a pattern of the shell's kind, sorted; where it fits none, those that others call so.
 
     Raises:
         CallError: none fits; the message names the nearest.
+
+    >>> list("vit_large*")
+    ['vit_l_16', 'vit_l_32']
     """
     names = sorted(name for name in variants() if fnmatchcase(name, pattern))
+    names = names or sorted({ours for theirs, ours in aliases().items() if fnmatchcase(theirs, pattern)})
     if not names:
-        raise unknown("model", pattern, variants())
+        raise unknown("model", pattern, [*variants(), *aliases()])
     return names
 
 
@@ -179,6 +188,7 @@ def create(
     features_only: bool = False,
     pretrained: bool | str | Path = False,
     allow_pickle: bool = False,
+    **words: Never,
 ) -> nn.Module:
     """A model by the name of its variant: with fresh weights, or with published ones.
 
@@ -191,8 +201,8 @@ def create(
         allow_pickle: read weights out of what `torch.save` wrote (.pth): tensors alone, no code.
 
     Raises:
-        CallError: an unknown variant; classes, channels or features of a model that has none, fewer than one, or no whole number;
-            no known weights.
+        CallError: an unknown variant, or an argument that is none of these; classes, channels or features of a model that has
+            none, fewer than one, or no whole number; no known weights.
         WorldError: weights that cannot be had or do not fit.
 
     >>> import torch
@@ -201,6 +211,10 @@ def create(
     """
     from learnable.nn.activations import Features
 
+    for word in words:
+        raise CallError(f"create knows no {word}=" + (f"; here it is {WORDS[word]}" if word in WORDS else
+                        "; it takes classes, channels, features_only, pretrained and allow_pickle, and other settings are those of a "
+                        f"model's own class: {find(name).family}"))  # fmt: skip
     variant = find(name)
     module = importlib.import_module(variant.module)
     cls = getattr(module, variant.family)
@@ -218,6 +232,10 @@ def create(
     if not isinstance(pretrained, bool | str | Path | None) or pretrained == "":
         raise CallError(
             f"expected a folder, a file or a name as pretrained, came {pretrained!r}; leave it out for fresh weights"
+        )
+    if classes == 0 and hasattr(cls, "features"):
+        raise CallError(
+            "expected classes of at least 1, came 0; without its head a model is its features: model.features(image)"
         )
     asked: dict[str, Any] = {"classes": classes, "channels": channels}
     asked = {key: _count(key, value) for key, value in asked.items() if value is not None}

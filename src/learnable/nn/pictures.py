@@ -1,11 +1,12 @@
 """What every network of pictures asks of its input, said before a convolution says it in its own words."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.fx import Proxy
 
 from learnable.errors import CallError
 
@@ -35,6 +36,8 @@ def check_pictures(image: Tensor, channels: int, smallest: int = 1) -> None:
     """Raises:
     CallError: not (batch, channels, height, width), other channels, or pictures of which the layers would leave nothing.
     """
+    if isinstance(cast(object, image), Proxy):  # torch.fx asks what is computed, of no pictures yet
+        return
     if image.dim() != 4 or image.shape[1] != channels or min(image.shape[2:]) < smallest:
         least = f" of at least {smallest}x{smallest} pixels" if smallest > 1 else ""
         raise CallError(f"expected pictures of shape (batch, {channels}, height, width){least}, came {tuple(image.shape)}; "

@@ -21,9 +21,7 @@ def examine(run: Run) -> list[Diagnosis]:
         value = run.record["metrics"].get(expected.metric)
         changed = [key for key in run.record["overrides"] if key not in ("data", "seed", "device")]
         flags = ", ".join("--" + key.replace("_", "-") for key in changed)
-        advice = (
-            f"It was changed by {flags}: leave that away." if flags else "Please report it: it is a defect of ours."
-        )
+        advice = f"It was changed by {flags}: leave that out." if flags else "Please report it: it is a defect of ours."
         evidence = (
             f"Its {expected.metric} is {value:.4g}." if value is not None else f"Its {expected.metric} is no number."
         )

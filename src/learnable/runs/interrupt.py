@@ -20,10 +20,25 @@ def asked_to_stop() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         asked.set()
 
-    signals = [signal.SIGINT, signal.SIGTERM]
-    before = {number: signal.signal(number, remember) for number in signals}
-    try:
+    with _handled_by(remember):
         yield asked.is_set
+
+
+@contextlib.contextmanager
+def stopping_at_once() -> Iterator[None]:
+    """Within the block there is nothing to save yet, so that the first signal is obeyed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with _handled_by(signal.default_int_handler):
+        yield
+
+
+@contextlib.contextmanager
+def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)

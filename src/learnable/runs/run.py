@@ -54,6 +54,12 @@ class Run:
         self.plain = False  # whether `predict` chooses nothing for this machine
         self.record = _read_record(folder, say)
 
+    def __repr__(self) -> str:
+        found = ", ".join(
+            f"{key} {value:.4g}" for key, value in self.record.get("metrics", {}).items() if value is not None
+        )
+        return f"<Run {self.name}: {self.status}{', ' + found if found else ''}>"
+
     @classmethod
     def open(cls, name: str, say: Say = _silent) -> "Run":
         """Open by RECIPE (its latest run), RECIPE/WHEN, or the path of a run's folder.
@@ -176,9 +182,14 @@ class Run:
         """
         found = checkpoint.latest(self.folder, self.say)
         if found is None:
-            raise WorldError(
-                f"{self.name} has no checkpoint yet; train it further: learnable train --resume {self.name}"
+            todo = (
+                "wait until it has, it is being trained"
+                if self.busy()
+                else f"train it further: learnable train --resume {self.name}"
             )
+            earlier = [folder.name for folder in runs(self.recipe_name) if checkpoint.steps_saved(folder)]
+            raise WorldError(f"{self.name} has no checkpoint yet; {todo}"
+                             + (f", or take {self.recipe_name}/{earlier[-1]}" if earlier else ""))  # fmt: skip
         folder, files, _ = found
         model = self.recipe.model(self.info, **self.recipe.model_settings)
         weights = next(files[name] for name in ("best", "average", "model") if name in files)
@@ -321,7 +332,7 @@ class Run:
         for name in wishes:
             if name not in inspect.signature(make).parameters:
                 raise CallError(f"{self.recipe_name} does not know --{name.replace('_', '-')}, which is for models that "
-                                "write token by token; leave it away")  # fmt: skip
+                                "write token by token; leave it out")  # fmt: skip
         return wishes
 
 

@@ -19,7 +19,7 @@ from learnable.errors import CallError, WorldError
 from learnable.optim.average import Average
 from learnable.runs.configure import Overrides, configure
 from learnable.runs.examples import Album
-from learnable.runs.interrupt import asked_to_stop
+from learnable.runs.interrupt import asked_to_stop, stopping_at_once
 from learnable.runs.run import Run, machine
 from learnable.train import checkpoint
 from learnable.train.batches import Batches, stream
@@ -80,8 +80,9 @@ def start(name: str, overrides: Overrides | None = None, show: Show | None = Non
     _, target = catalog.recipe_row(name)
     recipe = configure(name, catalog.load(target), overrides)
     settled: Overrides = {}
+    notices: list[str] = []  # said once the data are there: without them nothing else matters
     if isinstance(recipe, Recipe) and recipe.settle is not None:
-        settled = recipe.settle(overrides.get("data"), recipe.settings, show.notice)
+        settled = recipe.settle(overrides.get("data"), recipe.settings, notices.append)
         recipe = configure(name, catalog.load(target), {**overrides, **settled})
     plain = overrides.get("plain", False)
     place = Machine(
@@ -93,6 +94,8 @@ def start(name: str, overrides: Overrides | None = None, show: Show | None = Non
     )
     try:
         data = recipe.data(overrides.get("data"), **recipe.data_settings)
+        for notice in notices:
+            show.notice(notice)
         recipe = _fitting(recipe, data, overrides, place, show)
         record = {
             "overrides": overrides,
@@ -222,7 +225,8 @@ def _train(
     torch.manual_seed(stream(run.seed, "model").initial_seed())
     model = recipe.model(data.info, **recipe.model_settings)
     if recipe.start is not None and not checkpoint.steps_saved(run.folder):
-        recipe.start(model, data.info, place, run.seed, show.notice, **recipe.start_settings)
+        with stopping_at_once():
+            recipe.start(model, data.info, place, run.seed, show.notice, **recipe.start_settings)
     team = Team(model, recipe.players, place)
     if place.first:
         run.update(machine={**run.record["machine"], **asdict(place.way)})
@@ -330,7 +334,7 @@ class _Keeper:
             return
         if self.recipe.expected.metric not in metrics:
             raise CallError(f"--patience watches {self.recipe.expected.metric}, which cannot be measured on this data; there are: "
-                            f"{', '.join(metrics)}. Leave --patience away.")  # fmt: skip
+                            f"{', '.join(metrics)}. Leave --patience out.")  # fmt: skip
         value = metrics[self.recipe.expected.metric]
         better = self.best_value is None or (
             value > self.best_value if self.recipe.expected.higher_is_better else value < self.best_value

@@ -125,6 +125,10 @@ def check_prompts(prompts: Sequence[Tensor] | Tensor, count: int) -> Int[Tensor,
     """
     if count < 0:
         raise CallError(f"expected a count of at least 0 tokens, came {count}; 0 leaves the texts as they are")
+    if isinstance(prompts, Tensor) and prompts.dim() == 1:
+        raise CallError(
+            f"expected prompts, which are rows of tokens, came one row of {len(prompts)}; a single text is [tokens]"
+        )
     for prompt in prompts:
         if prompt.dim() != 1 or prompt.dtype not in (torch.int64, torch.int32):
             raise CallError(f"expected each prompt as a row of whole numbers, came {prompt.dtype} of shape "

@@ -35,12 +35,16 @@ def grad_cam(
         layer: the name of a module (`model.named_modules()`); None: `last_map`.
 
     Raises:
-        CallError: no such layer or class, or a layer without places.
+        CallError: no such layer or class, a layer without places, or not one picture.
 
     >>> from learnable.models.vision.lenet import LeNet
     >>> grad_cam(LeNet(classes=10, channels=1, size=28), torch.rand(1, 28, 28)).shape
     torch.Size([28, 28])
     """
+    if image.dim() != 3:
+        raise CallError(
+            f"expected one picture (channels, height, width), came {tuple(image.shape)}; of a batch take one: images[0]"
+        )
     name = last_map(model, image) if layer is None else layer
     maps, logits = _watched(model, image, name)
     number = int(logits.argmax()) if target is None else target

@@ -25,7 +25,10 @@ LanguageModel = Any
 def generate(
     model: LanguageModel, tokens: Int[Tensor, "batch tokens"], count: int, choose: Choose, *, stop: int | None = None
 ) -> Int[Tensor, "batch longer"]:
-    """Append up to `count` tokens to every text.
+    """Append up to `count` tokens to every text: (batch, tokens) becomes (batch, up to tokens + count).
+
+    Raises:
+        CallError: what `stream` refuses.
 
     >>> from types import SimpleNamespace
     >>> counts = torch.nn.Embedding.from_pretrained(torch.eye(10).roll(1, dims=1))  # row i expects i + 1
@@ -44,10 +47,14 @@ def stream(
     A text in which `stop` was chosen gets nothing but `stop` from then on; when all have it, the stream ends.
 
     Raises:
-        CallError: a count below 0.
+        CallError: a count below 0, or tokens that are no table.
     """
     if count < 0:
         raise CallError(f"expected a count of at least 0 tokens, came {count}; 0 leaves the texts as they are")
+    if tokens.dim() != 2:
+        raise CallError(
+            f"expected tokens of shape (batch, tokens), came {tuple(tokens.shape)}; a single text is tokens[None]"
+        )
     ended = torch.zeros_like(tokens[:, :1], dtype=torch.bool)
     for _ in range(count):
         with torch.inference_mode():  # inside the loop: whoever takes the tokens may want gradients of his own
@@ -140,7 +147,7 @@ def write_text(
     for name, value in dice.items():
         if value is not None:
             raise CallError(f"beams look for the likeliest text, and --{name} is for one that is written token by token; "
-                            "leave one of them away")  # fmt: skip
+                            "leave one of them out")  # fmt: skip
     start = _beginning(model, info, prompt)
     text = generate_beam(model, [start], count, size=beams)[0]
     return {"text": prompt + to_text(text[len(start) :], info)}
@@ -172,7 +179,7 @@ def stream_text(
     for name, value in {"top-k": top_k, "top-p": top_p, "min-p": min_p}.items():
         if temperature == 0 and value is not None:
             raise CallError(f"a temperature of 0 always takes the likeliest, and --{name} leaves several to draw from; leave "
-                            "one of them away")  # fmt: skip
+                            "one of them out")  # fmt: skip
     dice = torch.Generator().manual_seed(seed)
     choose = greedy if temperature == 0 else sample(temperature, top_k, dice, top_p=top_p, min_p=min_p)
     start = _beginning(model, info, prompt)

@@ -131,7 +131,8 @@ def create_app(
             content = body
         elif kind != "application/json":
             expected = "a picture (image/* or application/octet-stream) or " if pictures else ""
-            raise HTTPException(415, f"expected {expected}application/json, came {kind[:80] or 'no Content-Type'}")
+            raise HTTPException(415, f"expected {expected}application/json, came {kind[:80] or 'no Content-Type'}; say which by "
+                                + ("-H 'Content-Type: image/jpeg'" if pictures else "curl --json"))  # fmt: skip
         elif pictures:
             content = decoded(parsed(Picture, body).image)
         else:
@@ -179,7 +180,9 @@ async def events(first: str | None, pieces: AsyncIterator[str]) -> AsyncIterator
 async def wished(request: Request) -> dict[str, Any]:
     """What is to be made, from the request's body."""
     if media_type(request) != "application/json":
-        raise HTTPException(415, f"expected application/json, came {media_type(request)[:80] or 'no Content-Type'}")
+        raise HTTPException(
+            415, f"expected application/json, came {media_type(request)[:80] or 'no Content-Type'}; curl --json says it"
+        )
     return parsed(Wish, await request.body()).asked()
 
 

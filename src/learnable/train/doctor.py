@@ -282,8 +282,13 @@ def still_falling(record: Record, along: list[float]) -> Numbers | None:
 
 
 def too_low(record: Record) -> Numbers | None:
-    """A straight line down: the second half brought about as much as the first, and little is gained yet."""
+    """A straight line down: the second half brought about as much as the first, and little is gained yet.
+
+    Of the first steps of a training this is true at any rate: a run of few steps was too short, and nothing else can be said.
+    """
     if len(record.losses) < 20 or not record.finished or not still_falling(record, record.travelled):
+        return None
+    if record.rows[-1]["step"] < FEW:
         return None
     middle, end = record.between(0.4, 0.6, record.travelled), record.between(0.9, 1.0, record.travelled)
     first, second = record.start - middle, middle - end
@@ -345,6 +350,8 @@ class Check:
     advice: str
     of_the_start: bool = False  # it can be judged of a run that diverged later
 
+
+FEW = 100  # steps, after which a curve can be told from its beginning
 
 CHECKS = (
     Check(

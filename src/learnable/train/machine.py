@@ -186,6 +186,6 @@ def _available(device: str) -> str:
         raise CallError(f"expected a device of auto, {', '.join(there)}, came '{device}'")
     if not there[device]:
         raise WorldError(
-            f"this machine, or this build of PyTorch, has no {device}; leave --device away or say --device cpu"
+            f"this machine, or this build of PyTorch, has no {device}; leave --device out or say --device cpu"
         )
     return device

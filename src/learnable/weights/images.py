@@ -377,7 +377,8 @@ def _read(
     if bare_pickle or (path.suffix in PICKLES and (path.is_file() or not path.parent.name)):
         if not allow_pickle:
             raise WorldError(f"{path} is a pickle, a kind of file that can run code. If you trust where it comes from, pass "
-                             "allow_pickle=True (tensors alone are read); safetensors is better.")  # fmt: skip
+                             "allow_pickle=True (tensors alone are read), or --allow-pickle true to a recipe; safetensors is "
+                             "better.")  # fmt: skip
         return {}, read_pickle(path)
     if path.suffix == ".safetensors" and not path.with_name("config.json").is_file():
         return {}, bare(tensors.read(path))

@@ -168,7 +168,7 @@ class RoBERTaEmbedding(nn.Module):
     ) -> Float[Tensor, "batch tokens width"]:
         if segments is not None:
             raise CallError(
-                "RoBERTa knows no segments; leave them away, and put its separator </s></s> between two texts"
+                "RoBERTa knows no segments; leave them out, and put its separator </s></s> between two texts"
             )
         real = tokens != self.padding
         positions = real.cumsum(dim=1) * real + self.padding  # 2, 3, 4 ... and 1 for padding

@@ -71,7 +71,7 @@ def pictures_or_table(source: str | None = None, *, target: str = "") -> Data:
         return table(source, target=target or None)
     if target:
         raise CallError(
-            f"--target names a column of a table, and {source or 'the embedded digits'} are pictures; leave it away"
+            f"--target names a column of a table, and {source or 'the embedded digits'} are pictures; leave it out"
         )
     return digit_scans(source)
 

@@ -9,6 +9,7 @@ Run it       learnable train transfer-learning                       glyphs: 50 
              learnable train transfer-letters                        what is learned before: 26 capitals
              learnable train transfer-learning --data ~/photos       your own: a folder with a sub-folder per class
              learnable train transfer-learning --data ~/photos --pretrained timm/resnet18.a1_in1k
+             learnable train transfer-learning --data ~/photos --pretrained resnet18.pth --allow-pickle true
 Takes        half a minute on two CPU cores, and a minute more the first time, while the capitals are learned
 Compared     with the same network, pictures, batches and number of steps from scratch, and with frozen features
 
@@ -25,6 +26,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +60,7 @@ NETWORKS = {
     **{name: config for name, (config, _) in RESNETS.items()},
 }
 PARTS = tuple(f"network.{part}." for part in ("stem", "stages.0", "stages.1", "stages.2", "stages.3", "head"))
+SURE, OFTEN = 5, 30.0  # steps that say how long the others will take; seconds between two words about it
 SIZES = {"glyphs": 32, "photos": 96, "published": 160}  # pixels, where --size 0 leaves it open
 
 SOURCES = {
@@ -72,18 +75,20 @@ SOURCES = {
 
 def settle(source: str | None, settings: Mapping[str, Setting], say: Callable[[str], None]) -> Mapping[str, Setting]:
     """Which weights there are, and what follows from them: the network and the size of its pictures."""
-    pretrained, network, size = (settings[key] for key in ("pretrained", "network", "size"))
+    pretrained, network, size, pickles = (settings[key] for key in ("pretrained", "network", "size", "allow_pickle"))
     glyphs = source is None or source in GLYPHS
     if pretrained == "auto":
-        pretrained = "letters" if glyphs else next(_there("resnet18"), "letters")
-        if not glyphs and pretrained == "letters":
-            say("there are no published weights of ResNet-18 on this machine; instead, a small network first learns to "
-                "read letters, which helps less. With a network: --pretrained timm/resnet18.a1_in1k; without: --pretrained "
-                "FOLDER with config.json and model.safetensors")  # fmt: skip
+        variant = str(network) if network in RESNETS else "resnet18"
+        pretrained = "letters" if glyphs or network == "small" else next(_there(variant), "letters")
+        if not glyphs and network != "small" and pretrained == "letters":
+            say(f"there are no published weights of {variant} on this machine; instead, "
+                f"{'a small network' if network == 'auto' else 'the network'} first learns to read letters, which helps less. With the "
+                f"internet: --pretrained timm/{variant}.a1_in1k; without: --pretrained FOLDER with config.json and "
+                "model.safetensors, or FILE.pth with --allow-pickle true")  # fmt: skip
     if pretrained not in ("letters", "none"):
         pretrained = _place(str(pretrained))
         if network == "auto":
-            config = ResNet.from_pretrained(pretrained).config
+            config = ResNet.from_pretrained(pretrained, allow_pickle=bool(pickles)).config
             network = next((name for name, known in NETWORKS.items() if known == config), "")
             if not network:
                 raise WorldError(f"{pretrained} holds a ResNet that is none of {', '.join(NETWORKS)}: {config}")
@@ -147,7 +152,14 @@ def example(info: Info) -> tuple[Tensor, ...]:
 
 
 def start(
-    model: nn.Module, info: Info, machine: Machine, seed: int, say: Callable[[str], None], *, pretrained: str
+    model: nn.Module,
+    info: Info,
+    machine: Machine,
+    seed: int,
+    say: Callable[[str], None],
+    *,
+    pretrained: str,
+    allow_pickle: bool,
 ) -> None:
     """Put weights that have learned something else into all of the network but its head."""
     if pretrained == "none":
@@ -158,10 +170,10 @@ def start(
     if pretrained == "letters":
         state = read_letters(network.config, info.image[0], machine, say)
     else:
-        source = ResNet.from_pretrained(pretrained, channels=info.image[0])
+        source = ResNet.from_pretrained(pretrained, channels=info.image[0], allow_pickle=allow_pickle)
         if source.config != network.config:
             raise WorldError(
-                f"{pretrained} holds another network than was asked for: {source.config}; leave --network away"
+                f"{pretrained} holds another network than was asked for: {source.config}; leave --network out"
             )
         state = source.state_dict()
         seen = source.preprocessing or Preprocessing()
@@ -186,7 +198,6 @@ def read_letters(
     path = data_folder() / "letters" / f"{hashlib.sha256(told.encode()).hexdigest()[:16]}.safetensors"
     if path.is_file():
         return tensors.read(path)
-    say(f"first it learns the capitals ({size}x{size} pixels): about a minute, once")
     torch.manual_seed(seed)
     data = pictures("glyphs-a", size=size, channels=channels, per_class=0)
     source = nn.Sequential(OrderedDict(
@@ -197,8 +208,13 @@ def read_letters(
     batches = Batches(
         data.train, recipe.batch_size, seed, rank=machine.rank, world=machine.world, device=machine.device
     )
-    for _ in train(team, batches, steps=recipe.steps_for(len(data.train)), clip=recipe.clip):
-        pass
+    steps, begun, said = recipe.steps_for(len(data.train)), perf_counter(), 0.0
+    for step, _ in train(team, batches, steps=steps, clip=recipe.clip):
+        passed = perf_counter() - begun
+        if (step == SURE or passed - said > OFTEN) and step < steps:
+            left = passed / step * (steps - step)
+            say(f"first it learns the capitals ({size}x{size} pixels), once: step {step} of {steps}, {left:.0f} s left")
+            said = passed
     state = {name: tensor.cpu() for name, tensor in source.get_submodule("network").state_dict().items()}
     if machine.first:
         path.parent.mkdir(exist_ok=True)
@@ -221,7 +237,7 @@ RECIPE = Recipe(
     data_settings={"size": 0, "channels": 3, "per_class": 50, "augment": True},
     settle=settle,
     start=start,
-    start_settings={"pretrained": "auto"},
+    start_settings={"pretrained": "auto", "allow_pickle": False},
     sources=SOURCES,
     players=(careful,),
     epochs=20,
@@ -244,13 +260,13 @@ FEW = replace(  # as many steps, so five times as often through the examples
 
 SCRATCH = replace(
     RECIPE,
-    start_settings={"pretrained": "none"},
+    start_settings={"pretrained": "none", "allow_pickle": False},
     players=(plain,),
     expected=Expected("accuracy", at_least=0.5, minutes=0.6),
 )
 SCRATCH_FEW = replace(
     FEW,
-    start_settings={"pretrained": "none"},
+    start_settings={"pretrained": "none", "allow_pickle": False},
     players=(replace(plain, learning_rate=8e-3),),
     expected=Expected("accuracy", at_least=0.1, minutes=0.6),  # chance is 0.048
 )
