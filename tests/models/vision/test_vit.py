@@ -7,6 +7,7 @@ from torch.testing import assert_close
 from learnable.errors import CallError
 from learnable.models.vision.vit import ViT, ViTConfig, stretched
 from learnable.nn.activations import Features
+from learnable.weights.images import Preprocessing
 
 TOY = ViTConfig(depth=4, width=16, heads=2, patch=8, size=32)
 
@@ -52,6 +53,22 @@ def test_maps_lie_as_the_picture_does():
     image = torch.rand(1, 3, 32, 32)
     last = Features(model)(image)[-1]
     assert_close(model.norm(last.movedim(1, -1)).movedim(-1, 1), model.features(image))
+
+
+def test_a_resized_model_stays_in_its_mode_and_says_what_pictures_it_wants():
+    model = ViT(TOY).eval()
+    assert model.resized(48).preprocessing is None
+    model.preprocessing = Preprocessing(size=32, crop=0.9)
+    other = model.resized(48)
+    assert other.preprocessing == Preprocessing(size=48, crop=0.9) and not other.training
+    assert model.train().resized(48).training
+
+
+def test_a_smaller_table_is_made_of_the_whole_one():
+    """Every third column says 1: picked out they would be all there is, and they are a third of it."""
+    grid = torch.tensor([0.0, 1.0, 0.0]).repeat(9 * 3)[None, :, None]
+    smaller = stretched(torch.cat([torch.zeros(1, 1, 1), grid], dim=1), 3)[0, 1:]
+    assert_close(smaller, torch.full((9, 1), 1 / 3), atol=0.1, rtol=0)
 
 
 def test_stretching_keeps_the_class_token_and_a_constant():
