@@ -1,5 +1,7 @@
 """The Vision Transformer: what it refuses, its tokens as a map, and what it does not know of order."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -29,6 +31,11 @@ def test_another_size_of_picture_is_refused_and_can_be_had():
 def test_numbers_that_do_not_fit_are_refused(numbers: dict):
     with pytest.raises(CallError, match="expected"):
         ViTConfig(**{"depth": 4, "width": 16, "heads": 2, "patch": 8, "size": 32} | numbers)
+
+
+def test_all_norms_have_the_eps_of_the_config():
+    model = ViT(replace(TOY, eps=0.25))
+    assert {norm.eps for norm in model.modules() if isinstance(norm, torch.nn.LayerNorm)} == {0.25}
 
 
 def test_without_positions_the_order_of_patches_does_not_matter():
