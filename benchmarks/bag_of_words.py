@@ -6,7 +6,7 @@ tf-idf (words, or words and pairs; logarithmic counts) and a logistic regression
 strength of the regularization, are chosen on the validation part; the test part is asked once, by the winner.
 """
 
-import sys
+import argparse
 import time
 
 import torch
@@ -51,7 +51,9 @@ def bag_of_words(source: str, examples: int = 0) -> dict[str, object]:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="What a bag of words reaches on the texts of bert-classify.")
+    parser.add_argument("source", help="modules, sst, sst5, ag_news, ag_news_test, or a file of texts and labels")
+    parser.add_argument("examples", nargs="?", type=int, default=0, help="learn from so many alone (default: all)")
+    asked = parser.parse_args()
     begun = time.perf_counter()
-    print(
-        bag_of_words(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 0), f"{time.perf_counter() - begun:.0f} s"
-    )
+    print(bag_of_words(asked.source, asked.examples), f"{time.perf_counter() - begun:.0f} s")

@@ -129,6 +129,41 @@ def test_a_name_of_timm_has_timms_habits():
     )
 
 
+@pytest.mark.parametrize("name, ours, size", [
+    ("vit_tiny_patch16_384", "vit_ti_16", 384), ("vit_base_patch32_384", "vit_b_32", 384), ("deit_tiny_patch16_224", "vit_ti_16", 224),
+    ("deit_base_patch16_384", "vit_b_16", 384), ("vit_base_patch16_224", "vit_b_16", 224),
+    ("swin_base_patch4_window12_384", "swin_b_384", 384), ("swin_base_patch4_window7_224", "swin_b", 224),
+])  # fmt: skip
+def test_a_name_of_timm_has_the_size_that_it_says(name: str, ours: str, size: int):
+    timm = pytest.importorskip("timm")
+    found = models.find(name)
+    assert (found.name, found.config.size) == (ours, size)
+    with torch.device("meta"):
+        model = models.create(name, classes=3)
+        theirs = timm.create_model(name)
+        assert model(torch.zeros(1, 3, size, size)).shape == (1, 3)
+    assert found.parameters == sum(parameter.numel() for parameter in theirs.parameters())
+
+
+def test_weights_of_another_size_are_not_taken(tmp_path: Path):
+    assert models.published("vit_base_patch16_384") == models.published("deit_base_patch16_224") == ()
+    with pytest.raises(CallError, match="no published weights of vit_base_patch16_384 are known here"):
+        models.create("vit_base_patch16_384", pretrained=True)
+    models.create("vit_ti_16", classes=2).save_pretrained(tmp_path)  # type: ignore[operator]
+    with pytest.raises(CallError, match="another variant than vit_tiny_patch16_384"):
+        models.create("vit_tiny_patch16_384", pretrained=tmp_path)
+    models.create("vit_tiny_patch16_384", classes=2).save_pretrained(tmp_path)  # type: ignore[operator]
+    assert models.create("vit_tiny_patch16_384", pretrained=tmp_path).config.size == 384  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("name", ["timm/resnet50.a1_in1k", "resnet50.a1_in1k"])
+def test_the_name_of_weights_is_not_one_of_a_model(name: str):
+    with pytest.raises(
+        CallError, match=r"are weights, not a model; say create\('resnet50', pretrained='timm/resnet50.a1_in1k'"
+    ):
+        models.create(name)
+
+
 WRONG = """
 import numpy
 from learnable import models

@@ -1,6 +1,7 @@
 import io
 import json
 import math
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -57,6 +58,16 @@ def test_in_a_terminal_a_table_fits_and_loses_nothing(terminal):
     lines = terminal.out.getvalue().splitlines()
     assert terminal.out.getvalue().count("x") == 200 and "[bold]" in terminal.out.getvalue()
     assert len(lines) > 3
+
+
+def test_columns_that_stay_together_cut_nothing_off_the_others(terminal):
+    words = "short side 256, cut to 224, bilinear; mean 0.485, 0.456, 0.406"
+    long = "timm/swin_large_patch4_window12_384.ms_in22k_ft_in1k"
+    table(("weights", "licence", "value", "pictures"), [(long[:38], "BSD-3-Clause", 1, words)] * 2, numbers=("value",))
+    table(("weights", "licence", "value", "pictures"), [(long, "BSD-3-Clause", 1, words)], numbers=("value",))
+    out = terminal.out.getvalue()
+    assert all(out.count(word) == 3 for word in words.split()) and long[:38] in out
+    assert all(len(line) <= 80 for line in re.sub(r"\x1b\[[\d;]*m", "", out).splitlines())
 
 
 def test_no_color_is_respected(terminal, monkeypatch):

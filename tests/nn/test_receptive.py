@@ -1,18 +1,40 @@
 """Receptive fields: the rule and the gradient say the same, for models with and without branches."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from learnable.errors import CallError
 from learnable.models.vision.alexnet import AlexNet, AlexNetConfig
 from learnable.models.vision.densenet import DenseNet, DenseNetConfig
-from learnable.models.vision.resnet import ResNet, ResNetConfig
+from learnable.models.vision.resnet import CIFARResNet, Highway, ResNet, ResNetConfig
+from learnable.models.vision.shufflenet import ShuffleNetV2, ShuffleNetV2Config
 from learnable.models.vision.swin import Swin, SwinConfig
 from learnable.models.vision.vgg import VGG, VGGConfig
 from learnable.nn.receptive import Field, receptive_field, sensitivity
 
+
+class Through(nn.Module):
+    """A 3x3 convolution, a function of its maps, and another convolution."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor], maps: int = 4):
+        super().__init__()
+        self.before, self.after = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(maps, 4, 3, padding=1)
+        self.function = function
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.after(self.function(self.before(image)))
+
+
+def shuffled(x: Tensor) -> Tensor:
+    """As the usual ShuffleNets have it."""
+    return x.view(len(x), 2, 2, *x.shape[2:]).transpose(1, 2).contiguous().view(x.shape)
+
+
+SHUFFLENET = ShuffleNetV2Config(widths=(8, 16), depths=(2, 2), last=8, stem=4)
 MODELS = {
     "alexnet": (AlexNet(AlexNetConfig((4, 4, 4, 4, 4), hidden=4), 3), "pool2", 160),
     "vgg": (VGG(VGGConfig((1, 2), norm=True, width=4, hidden=4), 3), "stages.1", 40),
@@ -23,7 +45,14 @@ MODELS = {
         "1",
         24,
     ),
-}
+    "shufflenet": (ShuffleNetV2(SHUFFLENET, 3), "stages.1", 112),
+    "shufflenet, a half": (ShuffleNetV2(SHUFFLENET, 3), "stages.0.1", 64),
+    "cifar-resnet": (CIFARResNet(8, width=4), "stages.2", 61),
+    "highway": (CIFARResNet(14, width=4, join=Highway), "stages.1", 48),
+    "shuffled": (Through(shuffled), "after", 16),
+    "cut and joined": (Through(lambda x: torch.cat([*x.split([3, 1], 1), x[:, 1, None], x.unbind(1)[0][:, None]], 1), 6), "after", 16),
+    "padded": (Through(lambda x: F.pad(x, (0, 1, 2, 0))[:, :, 1:, -9::3]), "after", 18),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("model, name, side", MODELS.values(), ids=MODELS)
@@ -93,6 +122,20 @@ def test_batch_norm_in_training_mode_hears_every_place():
     with pytest.raises(CallError, match=r"units of stages\.1 may see the whole picture"):
         receptive_field(model, "stages.1", torch.zeros(2, 3, 96, 96))
     assert receptive_field(model, "stem.conv", torch.zeros(2, 3, 96, 96))[0].size == 7
+
+
+@pytest.mark.parametrize("function", [
+    lambda x: torch.cat([x, x], dim=2),
+    lambda x: torch.stack([x, x], dim=-1).flatten(3),
+    lambda x: torch.cat(x.chunk(2, dim=-1)[::-1], dim=3),
+    lambda x: x.transpose(2, 3),
+    lambda x: x.flatten(2).unflatten(2, (8, 32)),
+    lambda x: F.pad(x, (1, 1, 1, 1), mode="circular"),
+    lambda x: x[:, :, :1] + x,
+], ids=["beside each other", "by turns", "halves changed", "turned", "in other rows", "around", "one row for all"])  # fmt: skip
+def test_what_moves_places_has_no_rule(function: Callable[[Tensor], Tensor]):
+    with pytest.raises(CallError, match="units of after may see the whole picture"):
+        receptive_field(Through(function), "after", torch.zeros(1, 3, 16, 16))
 
 
 @pytest.mark.parametrize("see", [receptive_field, lambda model, name, image: sensitivity(model, image, name, (0, 0))])

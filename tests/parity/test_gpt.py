@@ -123,6 +123,15 @@ def test_reads_what_transformers_saved(tmp_path, prefix, head):
     assert_close(ours(text), theirs(text).logits, atol=1e-4, rtol=1e-5)
 
 
+def test_reads_their_network_without_a_head(tmp_path):
+    """A `GPT2Model` saved by itself."""
+    config = CONFIGS["toy"]
+    theirs = reference(config)
+    theirs.transformer.save_pretrained(tmp_path)
+    text = texts(config, 2, 9)
+    assert_close(GPT.from_pretrained(tmp_path)(text), theirs(text).logits, atol=1e-4, rtol=1e-5)
+
+
 @pytest.mark.parametrize("shards", [False, True])
 def test_reads_the_folder_that_transformers_writes(tmp_path, shards):
     config = CONFIGS["wide heads"]

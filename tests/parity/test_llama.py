@@ -250,6 +250,15 @@ def test_files_of_before_2025_are_read(tmp_path):
     assert_close(ours(text), theirs(text).logits, atol=1e-4, rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["every key head", "qwen2, tied"])
+def test_reads_their_network_without_a_head(tmp_path, kind):
+    """A `LlamaModel` saved by itself; its head is the embedding."""
+    theirs = reference(CONFIGS[kind])
+    theirs.model.save_pretrained(tmp_path)
+    text = texts(TOY, 2, 9)
+    assert_close(Llama.from_pretrained(tmp_path)(text), theirs(text).logits, atol=1e-4, rtol=1e-5)
+
+
 @pytest.mark.slow
 def test_a_full_size_goes_through_files(tmp_path):
     """The published shapes of SmolLM2-135M, random numbers, from their file into our model and out again."""

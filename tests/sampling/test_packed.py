@@ -249,7 +249,7 @@ def test_each_machine_has_its_way(monkeypatch, bfloat16, products, avx2, way):
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("biased", [True, False])
-@pytest.mark.parametrize("shape", [(1, 1, 48), (2, 5, 48), (3, 48)])
+@pytest.mark.parametrize("shape", [(1, 1, 48), (2, 5, 48), (3, 48), (2, 17, 48)])
 def test_weights_of_one_byte_are_a_little_off(way, biased, shape):
     torch.manual_seed(0)
     weight, bias = torch.randn(64, 48), torch.randn(64) if biased else None
@@ -271,11 +271,21 @@ def test_a_row_of_nothing_and_a_weight_of_nothing_give_nothing(way):
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("width", [1, 7, 30, 33, 90])
-def test_bytes_of_a_row_that_is_no_whole_block(way, width):
+@pytest.mark.parametrize("rows", [3, packed.SEVERAL + 1])
+def test_bytes_of_a_row_that_is_no_whole_block(way, width, rows):
     torch.manual_seed(0)
-    weight, x = torch.randn(64, width), torch.randn(3, width)
+    weight, x = torch.randn(64, width), torch.randn(rows, width)
     exact = torch.nn.functional.linear(x, weight)
     assert float((way([weight], None)(x) - exact).norm() / exact.norm()) < 0.03
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_bytes_of_a_prompt_are_multiplied_as_numbers(monkeypatch, dtype):
+    monkeypatch.setattr(torch, "_weight_int8pack_mm", None)  # made for few rows
+    weight, x = torch.randn(64, 48), torch.randn(packed.SEVERAL + 1, 48).to(dtype)
+    given, exact = packed.bytes_times_bfloat16([weight], None)(x), packed.bytes_as_numbers([weight], None)(x.float())
+    assert given.dtype == dtype
+    torch.testing.assert_close(given.float(), exact, **{} if dtype == torch.float32 else {"rtol": 0.03, "atol": 0.15})
 
 
 def test_bytes_are_whole_and_undo():

@@ -1,7 +1,9 @@
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from learnable.errors import WorldError
+from learnable.models.language.bert import BERT, BERTConfig, MaskedLM, Pretraining, TextClassifier, TokenClassifier
 from learnable.weights.bert import HEADS, config_json, file_names, hub_name, plain_names, settings_from
 
 BASE = {
@@ -123,3 +125,34 @@ def test_every_table_has_one_row_for_each_name():
         ours = [row.ours for row in head.table if row.ours]
         theirs = [name for row in head.table for name in row.names]
         assert len(set(ours)) == len(ours) and len(set(theirs)) == len(theirs)
+
+
+TOY = BERTConfig(depth=1, width=8, heads=2, vocab=11, context=8)
+
+
+@pytest.mark.parametrize("cls, saved, message", [
+    (BERT, BERT, "no pooler, which our BERT needs; transformers' BertModel saves it, unless it was built with "
+                 "add_pooling_layer=False. These weights can be read by TextClassifier and TokenClassifier, .* classes=..."),
+    (BERT, MaskedLM, "no pooler, which our BERT needs; .* can be read by MaskedLM, TextClassifier and TokenClassifier"),
+    (MaskedLM, BERT, "no language head, which our MaskedLM needs; transformers' BertForMaskedLM saves it. These"),
+    (Pretraining, MaskedLM, "no pooler and no head for the second sentence, which our Pretraining needs"),
+    (TokenClassifier, BERT, "no head for classes, which our TokenClassifier needs"),
+])  # fmt: skip
+def test_a_part_that_is_missing_is_named_and_who_does_without_it(tmp_path, cls, saved, message):
+    saved(TOY).save_pretrained(tmp_path)
+    state = load_file(tmp_path / "model.safetensors")
+    save_file({name: tensor for name, tensor in state.items() if "pooler" not in name}, tmp_path / "model.safetensors")
+    with pytest.raises(WorldError, match=message):
+        cls.from_pretrained(tmp_path)
+    for reader in (TextClassifier, TokenClassifier):
+        assert reader.from_pretrained(tmp_path, classes=3)(torch.tensor([[1, 2]])).shape[-1] == 3
+
+
+@pytest.mark.parametrize("gone", ["pooler.dense.bias", "embeddings.LayerNorm.bias"])
+def test_a_torn_file_is_not_taken_for_one_without_a_part(tmp_path, gone):
+    BERT(TOY).save_pretrained(tmp_path)
+    state = load_file(tmp_path / "model.safetensors")
+    del state[gone]
+    save_file(state, tmp_path / "model.safetensors")
+    with pytest.raises(WorldError, match=f"missing: {gone}"):
+        BERT.from_pretrained(tmp_path)

@@ -13,6 +13,11 @@ from safetensors.torch import save_file
 
 from learnable import tensors
 from learnable.errors import WorldError
+from learnable.models.language.bert import BERT, MaskedLM, TextClassifier, TokenClassifier
+from learnable.models.language.gpt import GPT
+from learnable.models.language.llama import Llama
+from learnable.models.language.modern_gpt import ModernGPT
+from learnable.models.language.transformer import Transformer
 from learnable.weights.checkpoint import bare, download, read_checkpoint, read_pickle, write_checkpoint
 
 
@@ -181,15 +186,28 @@ def test_what_wrappers_put_before_the_names_is_taken_off(tmp_path, prefix):
     assert bare(mixed).keys() == mixed.keys()
 
 
-@pytest.mark.parametrize(
-    "text, message", [("{", "damaged or cut short"), ("[1]", "expected an object"), (None, "no config.json")]
-)
+@pytest.mark.parametrize("text, message", [
+    ("{", "damaged or cut short"), ("[1]", "expected an object"),
+    (None, "expected config.json beside the weights in .*, came model.safetensors. .* put the one there that belongs"),
+])  # fmt: skip
 def test_a_config_that_cannot_be_read(tmp_path, text, message):
     save_file(state(), tmp_path / "model.safetensors")
     if text is not None:
         (tmp_path / "config.json").write_text(text)
     with pytest.raises(WorldError, match=message):
         read_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "family", [GPT, ModernGPT, Llama, BERT, MaskedLM, TextClassifier, TokenClassifier, Transformer]
+)
+def test_every_model_of_text_asks_for_its_config(tmp_path, family):
+    save_file(state(), tmp_path / "model.safetensors")
+    for place in (tmp_path, tmp_path / "model.safetensors"):
+        with pytest.raises(
+            WorldError, match="expected config.json .*, came model.safetensors. It says what no tensor shows"
+        ):
+            family.from_pretrained(place)
 
 
 def test_a_folder_without_weights(tmp_path):

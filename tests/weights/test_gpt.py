@@ -137,3 +137,11 @@ def test_a_pickle_needs_to_be_asked_for(folder):
     with pytest.raises(WorldError, match="allow_pickle=True"):
         GPT.from_pretrained(folder)
     assert torch.equal(GPT.from_pretrained(folder, allow_pickle=True)(torch.tensor([[1, 2]])), expected)
+
+
+def test_a_file_with_nan_is_read_with_a_warning(folder):
+    state = load_file(folder / "model.safetensors")
+    state["transformer.h.1.ln_2.bias"][3] = torch.nan
+    save_file(state, folder / "model.safetensors")
+    with pytest.warns(UserWarning, match=r"not finite .*: 1 of 16 in blocks\.1\.norm2\.bias\."):
+        GPT.from_pretrained(folder)

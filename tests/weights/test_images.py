@@ -92,6 +92,32 @@ def test_a_bare_file_is_recognized_by_its_shapes(tmp_path: Path):
         ResNet.from_pretrained(tmp_path / "model.safetensors")
 
 
+@pytest.mark.parametrize("name", [
+    "alexnet", "vgg11", "resnet18", "densenet121", "mobilenet_v1_x0_25", "mobilenet_v2_x0_35", "mobilenet_v3_small", "shufflenet_v2_x0_5",
+    "efficientnet_b0", "vit_ti_16", "swin_t",
+])  # fmt: skip
+def test_a_folder_without_a_config_says_what_to_do(tmp_path: Path, name: str):
+    with torch.device("meta"):
+        family = type(models.create(name))
+    save_file({"a": torch.zeros(1)}, tmp_path / "model.safetensors")
+    with pytest.raises(
+        WorldError, match=r"expected config.json .*, came model.safetensors\. .* name the file by itself, .*/model.saf"
+    ):
+        family.from_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(WorldError, match="came an empty folder. Put the one there that belongs to them$"):
+        family.from_pretrained(tmp_path)
+
+
+def test_weights_with_infinities_are_read_with_a_warning(folder: Path):
+    change(
+        folder,
+        **{"bn1.running_var": torch.full_like(load_file(folder / "model.safetensors")["bn1.running_var"], torch.inf)},
+    )
+    with pytest.warns(UserWarning, match=r"not finite .* in stem\.norm\.running_var\."):
+        ResNet.from_pretrained(folder)
+
+
 @pytest.mark.parametrize("prefix", ["", "backbone."])
 def test_a_bare_file_without_a_head_asks_for_classes(tmp_path: Path, prefix: str):
     torch.manual_seed(0)

@@ -138,7 +138,8 @@ def test_a_tied_head_that_is_another_matrix_is_refused():
 
 
 @pytest.mark.parametrize("change, message", [
-    (lambda state: state.pop("lm_head.weight"), r"missing: lm_head.weight of shape \(11, 16\)"),
+    (lambda state: state.pop("lm_head.weight"), "there is no lm_head.weight, the head, .* AutoModelForCausalLM, which has one"),
+    (lambda state: state.pop("model.norm.weight"), r"missing: model.norm.weight of shape \(16,\)"),
     (lambda state: state.update({"model.layers.7.mlp.up_proj.weight": torch.zeros(1)}), r"not expected: model.layers.7.mlp"),
     (lambda state: state.update({"model.norm.weight": torch.zeros(5)}), r"model.norm.weight: expected shape \(16,\), came"),
     (lambda state: state.update({"model.layers.0.self_attn.q_proj.bias": torch.zeros(16)}), "not expected: .*q_proj.bias"),
@@ -151,3 +152,21 @@ def test_tensors_that_do_not_fit_are_named(tmp_path, change, message):
     save_file(state, tmp_path / "model.safetensors")
     with pytest.raises(WorldError, match=message):
         Llama.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("head", [True, False])
+@pytest.mark.parametrize("tied", [True, False])
+def test_names_without_the_prefix(tmp_path, tied, head):
+    torch.manual_seed(0)
+    ours = Llama(replace(CONFIG, tied=tied))
+    ours.save_pretrained(tmp_path)
+    state = load_file(tmp_path / "model.safetensors")
+    state["lm_head.weight"] = state.get("lm_head.weight", state["model.embed_tokens.weight"]).clone()
+    state = {name.removeprefix("model."): tensor for name, tensor in state.items() if head or name != "lm_head.weight"}
+    save_file(state, tmp_path / "model.safetensors")
+    if tied or head:
+        tokens = torch.tensor([[1, 2, 3]])
+        assert torch.equal(Llama.from_pretrained(tmp_path)(tokens), ours(tokens))
+    else:
+        with pytest.raises(WorldError, match="there is no lm_head.weight, the head, and config.json does not tie it"):
+            Llama.from_pretrained(tmp_path)

@@ -1,8 +1,10 @@
+import warnings
+
 import pytest
 import torch
 
 from learnable.errors import WorldError
-from learnable.weights.table import Row, join, same, translate, transpose, untranslate
+from learnable.weights.table import Row, copies, join, same, translate, transpose, untranslate
 
 TABLE = [
     #   theirs                               ours                 change
@@ -86,3 +88,36 @@ def test_without_a_model_to_compare_with_rows_are_strict_all_the_same():
 def test_a_dot_in_a_name_is_a_dot():
     with pytest.raises(WorldError, match="embXweight"):
         translate({"embXweight": torch.zeros(1)}, TABLE)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, None])
+@pytest.mark.parametrize("number", [torch.nan, torch.inf, -torch.inf])
+def test_numbers_that_are_not_finite_are_told_of(number, dtype):
+    state = {"w": torch.tensor([1.0, number, number]), "n": torch.tensor(3), "rest": torch.ones(2)}
+    with pytest.warns(UserWarning, match=r"not finite \(NaN or infinite\): 2 of 3 in w\. What"):
+        own = copies(state, dtype)
+    assert own["w"].dtype == (dtype or torch.float32) and not own["w"][1].isfinite()
+
+
+def test_many_tensors_make_one_warning():
+    with pytest.warns(UserWarning) as told:
+        copies({name: torch.full((2,), torch.nan) for name in "abcde"}, None)
+    assert len(told) == 1 and "2 of 2 in a, 2 of 2 in b, 2 of 2 in c and some in 2 more. What" in str(told[0].message)
+
+
+def test_a_type_too_narrow_is_told_of():
+    with pytest.warns(UserWarning, match="1 of 2 in w"):
+        copies({"w": torch.tensor([1.0, 1e5])}, torch.float16)
+
+
+@pytest.mark.parametrize("tensor", [
+    torch.full((4,), torch.finfo(torch.float16).max, dtype=torch.float16),
+    torch.full((4,), torch.finfo(torch.float32).max),  # whose sum is infinite
+    torch.zeros(3, dtype=torch.float8_e4m3fn),
+    torch.zeros(0, 3),
+    torch.tensor([2**40]),
+], ids=["half", "large", "eight bits", "empty", "whole"])  # fmt: skip
+def test_finite_numbers_are_loaded_without_a_word(tensor):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert copies({"w": tensor}, None)["w"].equal(tensor) or tensor.itemsize == 1

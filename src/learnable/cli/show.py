@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ACCENT = "bright_blue"
 QUIET = 10.0  # seconds after which a training that is piped says that it lives
+WIDEST = 38  # characters of a table's first column that stay together
 BLOCKS = "▁▂▃▄▅▆▇█"
 
 
@@ -75,11 +76,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], numbers: Ite
     drawn = Table(box=None, header_style=f"bold {ACCENT}", pad_edge=False, padding=(0, 2, 0, 0))
     for place, column in enumerate(columns):
         justify: Literal["left", "right"] = "right" if column in numbers else "left"
-        longest = max(map(len, [column, *(row[place] for row in cells)]))
-        width = min(longest, 40) if place == 0 else None
-        drawn.add_column(column, justify=justify, overflow="fold", no_wrap=column in numbers, min_width=width)
-    for row in cells:
-        drawn.add_row(*(Text(value) for value in row))
+        # Not by `min_width`, for which Rich cuts off what stands in the others.
+        drawn.add_column(column, justify=justify, overflow="fold", no_wrap=column in numbers or place == 0)
+    for first, *others in cells:
+        first = "\n".join(first[i : i + WIDEST] for i in range(0, len(first), WIDEST))
+        drawn.add_row(*(Text(value) for value in (first, *others)))
     console().print(drawn)
 
 

@@ -92,7 +92,7 @@ def _names() -> dict[str, tuple[str, Format]]:
     for table in _tables():
         for form in vars(table).values():
             if isinstance(form, Format):
-                for ours, theirs in form.names.items():
+                for theirs, ours in [*((theirs, ours) for ours, theirs in form.names.items()), *form.others.items()]:
                     if theirs not in variants() and ours in variants():
                         found.setdefault(theirs, (ours, form))
     return found
@@ -111,25 +111,38 @@ def list(pattern: str = "*") -> builtins.list[str]:
 
 
 def find(name: str) -> Variant:
-    """The variant of this name, with the habits of the library whose name it is: a "tf_efficientnet_b0" pads as TensorFlow does.
+    """The variant of this name, with the habits of the library whose name it is: a "tf_efficientnet_b0" pads as TensorFlow does,
+    and a "vit_base_patch16_384" is a "vit_b_16" for pictures of 384x384.
 
     Raises:
         CallError: there is none; the message names the nearest.
 
     >>> find("vit_base_patch16_224").name, find("gpt2").name
     ('vit_b_16', 'gpt2-small')
+    >>> find("vit_base_patch16_384").name, find("vit_base_patch16_384").config.size
+    ('vit_b_16', 384)
     """
     if not isinstance(name, str):
         raise CallError(f"expected the name of a model, such as 'resnet50', came {name!r}")
     known = name if name in variants() else aliases().get(name)
-    if known is None and (row := next((row for row in _weights() if row.name == name), None)):
-        raise CallError(f"{name} are weights, not a model; say create({row.variant!r}, pretrained={name!r})")
+    if known is None and (
+        row := next((row for row in _weights() if name in (row.name, row.name.removeprefix("timm/"))), None)
+    ):
+        raise CallError(f"{name} are weights, not a model; say create({row.variant!r}, pretrained={row.name!r})")
     if known is None:
         raise unknown("model", name, variants())
     variant = variants()[known]
     if name in _names():
-        return variant._replace(config=_names()[name][1].habits(variant.config, {}))
+        form = _names()[name][1]
+        asked = variant._replace(config=form.called(name, variant.config))
+        return asked._replace(parameters=_parameters(asked)) if name in form.others else asked
     return variant
+
+
+def _parameters(variant: Variant) -> int:
+    with torch.device("meta"):
+        model = _fresh(getattr(importlib.import_module(variant.module), variant.family), variant.config, {})
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def _weights() -> Iterator[Published]:
@@ -144,12 +157,18 @@ def _tables() -> Iterator[ModuleType]:
 
 
 def published(name: str) -> tuple[Published, ...]:
-    """The weights that are known of a variant: names for `create(..., pretrained=...)`, licences, how pictures were prepared."""
+    """The weights that are known of a variant: names for `create(..., pretrained=...)`, licences, how pictures were prepared.
+
+    Of a name that another library has for one of its sizes, or for a training of its own, they are those of this name alone.
+    """
     variant = find(name)
     if not variant.weights:
         return ()
     rows: tuple[Published, ...] = getattr(importlib.import_module(variant.weights), "PUBLISHED", ())
-    return tuple(row for row in rows if row.variant == variant.name)
+    other = name in _names() and name in _names()[name][1].others
+    return tuple(
+        row for row in rows if row.variant == variant.name and (not other or row.name.startswith(f"timm/{name}."))
+    )
 
 
 def create(
@@ -207,9 +226,9 @@ def create(
     elif not hasattr(cls, "from_pretrained"):
         raise CallError(f"nobody published weights of {name}; train your own, `learnable list recipes` says how")
     else:
-        place = _best(variant.name) if pretrained is True else pretrained
+        place = _best(name) if pretrained is True else pretrained
         model = cls.from_pretrained(place, allow_pickle=allow_pickle, **asked)
-        _check_variant(model, variant, place)
+        _check_variant(model, name, variant, place)
     return Features(model) if features_only else model
 
 
@@ -223,7 +242,7 @@ def _fresh(cls: Any, config: Any, asked: dict[str, Any]) -> Any:
     return cls(**(config | asked)) if isinstance(config, dict) else cls(config, **asked)
 
 
-def _check_variant(model: Any, variant: Variant, place: str | Path) -> None:
+def _check_variant(model: Any, name: str, variant: Variant, place: str | Path) -> None:
     """Settings that no shape shows (the eps of a norm, a way of padding, the context) are the file's own; the shapes are not."""
     if model.config == variant.config:
         return
@@ -232,11 +251,11 @@ def _check_variant(model: Any, variant: Variant, place: str | Path) -> None:
         groups["classes"] = model.out.out_features
     with torch.device("meta"):
         expected = _fresh(type(model), variant.config, groups)
-    if {name: tensor.shape for name, tensor in model.state_dict().items()} != {
-        name: tensor.shape for name, tensor in expected.state_dict().items()
+    if {key: tensor.shape for key, tensor in model.state_dict().items()} != {
+        key: tensor.shape for key, tensor in expected.state_dict().items()
     }:
         raise CallError(
-            f"{place} holds another variant than {variant.name}: {model.config}; load it with {type(model).__name__}.from_pretrained"
+            f"{place} holds another variant than {name}: {model.config}; load it with {type(model).__name__}.from_pretrained"
         )
 
 

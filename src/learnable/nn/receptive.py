@@ -55,8 +55,11 @@ Fields = tuple[Field, Field] | None  # down and across; None: everything
 POINTWISE = {
     "relu", "relu_", "relu6", "hardtanh", "hardtanh_", "hardswish", "hardswish_", "hardsigmoid", "silu", "silu_", "gelu",
     "sigmoid", "tanh", "batch_norm", "dropout", "dropout_", "clone", "contiguous", "to", "add", "add_", "mul", "mul_", "sub",
-    "rsub", "div", "pow", "cat", "identity", "alias", "detach", "feature_dropout", "channel_shuffle",
+    "rsub", "div", "pow", "getitem", "identity", "alias", "detach", "feature_dropout", "channel_shuffle",
 }  # fmt: skip
+# What joins, cuts or turns along axes that it names, and what counts the same numbers in other rows.
+ALONG = {"cat", "stack", "chunk", "split", "split_with_sizes", "unbind", "select", "transpose"}
+REGROUPED = {"flatten", "unflatten", "view", "reshape", "unsqueeze"}
 
 
 def receptive_field(model: nn.Module, name: str, *inputs: Tensor) -> tuple[Field, Field]:
@@ -147,8 +150,16 @@ def _behind(node: Any, fields: dict[Any, Fields]) -> Fields:
         window = _window(operation, node)
         (a, b) = (field.through(*side) for field, side in zip((down, across), window, strict=True))
         return a, b
-    if operation not in POINTWISE or len({tuple(source.meta["val"].shape[2:]) for source in node.all_input_nodes
-                                          if source in fields}) > 1:  # fmt: skip
+    if operation == "pad" and _given(node)["mode"] == "constant":
+        left, _, top, _ = [*_given(node)["pad"], 0, 0][:4]
+        return down.through(1, 1, top), across.through(1, 1, left)
+    if operation == "slice":
+        window = _step(node)
+        return down.through(*window[0]), across.through(*window[1])
+    if (
+        not _in_place(operation, node)
+        or len({_sides(source) for source in node.all_input_nodes if source in fields}) > 1
+    ):
         return None  # it may look anywhere
     for other in heard[1:]:
         assert other is not None
@@ -156,17 +167,49 @@ def _behind(node: Any, fields: dict[Any, Fields]) -> Fields:
     return down, across
 
 
+def _in_place(operation: str, node: Any) -> bool:
+    """Whether each place of what comes out has heard the same place of what went in, whatever happens among the maps."""
+    if operation in REGROUPED:  # row by row as before: where the last two axes are as long, they are the same
+        return _sides(node) == _sides(node.args[0])
+    if operation in ALONG:
+        given, axes = _given(node), max(len(_shape(each)) for each in (node, *node.all_input_nodes))
+        return all(given[key] % axes < axes - 2 for key in ("dim", "dim0", "dim1") if key in given)
+    return operation in POINTWISE
+
+
+def _given(node: Any) -> dict[str, Any]:
+    """The arguments of an operation by their names."""
+    schema = node.target._schema.arguments
+    given = {argument.name: argument.default_value for argument in schema if argument.has_default_value()}
+    return given | {argument.name: value for argument, value in zip(schema, node.args, strict=False)} | node.kwargs
+
+
+def _shape(node: Any) -> torch.Size:
+    value = node.meta["val"]
+    return (value if isinstance(value, Tensor) else value[0]).shape  # the pieces of a cut are a list
+
+
+def _sides(node: Any) -> tuple[int, ...]:
+    """How many places there are, down and across: pictures' last two axes."""
+    return tuple(_shape(node)[-2:])
+
+
+def _step(node: Any) -> list[tuple[int, int, int]]:
+    """Span, stride and padding, down and across, of `x[..., first::step]`: a window of one place that leaves some out."""
+    given, shape = _given(node), _shape(node.args[0])
+    axis, first = given["dim"] % len(shape), given["start"] or 0
+    first = max(first + shape[axis], 0) if first < 0 else first
+    return [(1, given["step"], -first) if axis == place else (1, 1, 0) for place in (len(shape) - 2, len(shape) - 1)]
+
+
 def _window(operation: str, node: Any) -> list[tuple[int, int, int]]:
     """Span, stride and padding of a layer, down and across."""
-    given = {argument.name: value for argument, value in zip(node.target._schema.arguments, node.args, strict=False)}
-    given |= node.kwargs
-    kernel = node.args[1].meta["val"].shape[2:] if operation == "conv2d" else given["kernel_size"]
-    stride = given.get("stride") or (1 if operation == "conv2d" else kernel)
+    given = _given(node)
+    kernel = _sides(node.args[1]) if operation == "conv2d" else given["kernel_size"]
+    stride = given["stride"] or kernel
     sides = []
     for side in range(2):
-        k, s, p, d = (
-            _side(value, side) for value in (kernel, stride, given.get("padding", 0), given.get("dilation", 1))
-        )
+        k, s, p, d = (_side(value, side) for value in (kernel, stride, given["padding"], given.get("dilation", 1)))
         sides.append((d * (k - 1) + 1, s, p))
     return sides
 

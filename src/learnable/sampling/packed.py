@@ -34,6 +34,7 @@ FEW = 8  # rows; with more of them there is enough to compute
 WORTH = 1 << 20  # weights; a smaller model stays in the processor's cache, however it is laid out
 MANY = 16  # new tokens, for which packing the weights is worth its time
 SAMPLE = 64  # numbers of each weight that are looked at, to see whether it has changed
+SEVERAL = 16  # rows; with more of them weights of one byte are sooner multiplied as ordinary numbers
 BLOCK = 32  # numbers of a row that the products of bytes with bfloat16 take at a time
 
 ALIKE = (("to_query", "to_key", "to_value"), ("gate", "up"))  # layers of one module that are asked about the same input
@@ -239,17 +240,21 @@ def bytes_as_numbers(weights: Sequence[Tensor], bias: Tensor | None) -> Linear:
 
 
 def bytes_times_bfloat16(weights: Sequence[Tensor], bias: Tensor | None) -> Linear:
-    """Activations in bfloat16.
+    """Activations in bfloat16, but for those of a prompt: the kernel is made for few rows.
 
-    The kernel reads whole blocks of a row, also past its end; so rows are filled up with zeros.
+    It reads whole blocks of a row, also past its end; so rows are filled up with zeros.
     """
     whole, scale = to_bytes(torch.cat([weight.detach() for weight in weights]))
-    scale, filling = scale.bfloat16(), -whole.shape[1] % BLOCK
-    whole = F.pad(whole, (0, filling))
+    width, short = whole.shape[1], scale.bfloat16()
+    whole = F.pad(whole, (0, -width % BLOCK))
 
     def linear(x: Tensor) -> Tensor:
-        rows = F.pad(x.flatten(0, -2).bfloat16(), (0, filling)).contiguous()
-        y = torch._weight_int8pack_mm(rows, whole, scale).to(x.dtype)
+        rows = x.flatten(0, -2)
+        if len(rows) > SEVERAL:
+            y = F.linear(rows, whole[:, :width].to(x.dtype)).mul_(scale.to(x.dtype))
+        else:
+            rows = F.pad(rows.bfloat16(), (0, whole.shape[1] - width)).contiguous()
+            y = torch._weight_int8pack_mm(rows, whole, short).to(x.dtype)
         return (y if bias is None else y + bias).unflatten(0, x.shape[:-1])
 
     return linear

@@ -96,6 +96,14 @@ HEADS = {
     ("TokenClassifier", True):  Head("RobertaForTokenClassification", CLASSES),
 }  # fmt: skip
 
+# Our names of a head's parts, in words.
+PARTS = {
+    "pooler": "pooler",
+    "head": "language head",
+    "order": "head for the second sentence",
+    "out": "head for classes",
+}
+
 # What begins so belongs to a head, and may be left in the file by who has no use for it.
 OF_HEADS = ("cls.", "lm_head.", "classifier.", "pooler.", "qa_outputs.")
 
@@ -245,6 +253,28 @@ def plain_names(state: State, head: bool = False) -> dict[str, Tensor]:
 def file_names(plain: State, wanted: State) -> dict[str, Tensor]:
     """The file's tensors without the heads for which the wanted model has no use."""
     return {name: tensor for name, tensor in plain.items() if name in wanted or not name.startswith(OF_HEADS)}
+
+
+def check_parts(plain: State, wanted: State, ours: str, roberta: bool) -> None:
+    """Whether a file with the whole body has the head of our class `ours`, so far as it is wanted from there.
+
+    Raises:
+        WorldError: a part of it is missing altogether; the message names the classes that can read the file.
+    """
+    head = HEADS[ours, roberta]
+    parts: dict[str, list[str]] = {}
+    for row in head.rows:
+        parts.setdefault(str(row.ours).partition(".")[0], []).extend(name for name in row.names if name in wanted)
+    lacking = [part for part, names in parts.items() if names and not any(name in plain for name in names)]
+    if not lacking or any(name not in plain for name in wanted if name.startswith(("embeddings.", "encoder."))):
+        return
+    readers = [name for (name, kind), other in HEADS.items()
+               if kind == roberta and all(theirs in plain for row in other.rows for theirs in row.names)]  # fmt: skip
+    unless = ", unless it was built with add_pooling_layer=False" if "pooler" in lacking else ""
+    raise WorldError(f"the weights have no {' and no '.join(PARTS[part] for part in lacking)}, which our {ours} needs; transformers' "
+                     f"{head.architecture} saves it{unless}. These weights can be read by "
+                     + "".join(f"{name}, " for name in readers) + "TextClassifier and TokenClassifier, the last two with "
+                     "classes=..., for a new head to be trained")  # fmt: skip
 
 
 def _plain(name: str) -> str:

@@ -53,22 +53,30 @@ def read_checkpoint(place: str | Path, *, allow_pickle: bool = False) -> tuple[d
     """
     path = Path(place).expanduser()
     if path.is_file():
-        return read_json(path.with_name("config.json")), tensors.read(path)
+        return _config(path.parent), tensors.read(path)
     folder = path if path.is_dir() else download(str(place))
-    config = read_json(folder / "config.json")
+    config = _config(folder)
     if (folder / WHOLE).is_file():
         return config, tensors.read(folder / WHOLE)
     if (folder / SHARDS).is_file():
         return config, _read_shards(folder / SHARDS, tensors.read)
     pickles = [folder / name for name in (PICKLE, PICKLE_SHARDS) if (folder / name).is_file()]
     if not pickles:
-        raise WorldError(f"expected {WHOLE} or {SHARDS} in {folder}, came {_listed(folder)}")
+        raise WorldError(f"expected {WHOLE} or {SHARDS} in {folder}, came {listed(folder)}")
     if not allow_pickle:
         raise WorldError(f"{folder} holds its weights as a pickle ({pickles[0].name}) alone, a kind of file that can run code. "
                          "If you trust where it comes from, pass allow_pickle=True; safetensors is better.")  # fmt: skip
     if pickles[0].name == PICKLE:
         return config, read_pickle(pickles[0])
     return config, _read_shards(pickles[0], read_pickle)
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    if not (folder / "config.json").is_file():
+        raise WorldError(f"expected config.json beside the weights in {folder}, came {listed(folder)}. It says what no tensor shows, the "
+                         "number of heads say; put the one there that belongs to these weights: it is in the folder that they were "
+                         "published in, and save_pretrained writes it")  # fmt: skip
+    return read_json(folder / "config.json")
 
 
 def write_checkpoint(folder: Path, config: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
@@ -255,6 +263,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _listed(folder: Path) -> str:
+def listed(folder: Path) -> str:
+    """What is in a folder, for a message."""
     names = sorted(file.name for file in folder.iterdir())
     return ", ".join(names[:6]) + (" and more" if len(names) > 6 else "") if names else "an empty folder"

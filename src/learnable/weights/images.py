@@ -8,7 +8,7 @@ the class and its rows and knows no model itself.
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import chain, product
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +25,7 @@ from learnable.weights.checkpoint import (
     bare,
     download,
     fetch_file,
+    listed,
     read_checkpoint,
     read_json,
     read_pickle,
@@ -150,6 +151,11 @@ class Format:
         bare = theirs.partition(".")[0]
         back = {**self.others, **{their: our for our, their in self.names.items()}}
         return back.get(bare, bare if bare in variants and bare not in self.names else None)
+
+    def called(self, theirs: str, config: Config) -> Config:
+        """The settings of our variant as the name `theirs` means them: their habits, and a size of `others`, which ends its name."""
+        config = self.habits(config, {})
+        return replace(config, size=int(theirs.rpartition("_")[2])) if theirs in self.others else config
 
 
 class Loading(TypedDict, total=False):
@@ -381,6 +387,13 @@ def _read(
         )
     if not path.exists():
         path = download(str(place))
+    if path.is_dir() and not (path / "config.json").is_file():
+        alone = [file for file in path.iterdir() if file.suffix in (".safetensors", *PICKLES)]
+        other = (
+            f", or name the file by itself, {alone[0]}: the shapes in it tell the variant" if len(alone) == 1 else ""
+        )
+        raise WorldError(f"expected config.json beside the weights in {path}, came {listed(path)}. Put the one there that belongs "
+                         f"to them{other}")  # fmt: skip
     config, state = read_checkpoint(path, allow_pickle=allow_pickle)
     beside = (path if path.is_dir() else path.parent) / PREPARATION
     return (config | {"preparation": read_json(beside)} if beside.is_file() else config), state

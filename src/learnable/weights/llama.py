@@ -140,12 +140,18 @@ def config_json(settings: Mapping[str, Any], dtype: torch.dtype) -> dict[str, An
 
 
 def plain_names(state: State, tied: bool) -> dict[str, Tensor]:
-    """Their tensors, without a head that is the token embedding again.
+    """Their tensors with the prefix `model.`, which a `LlamaModel` saved by itself lacks, and without a head that is the token
+    embedding again.
 
     Raises:
-        WorldError: the config says that the head is tied, and it is another matrix.
+        WorldError: the config says that the head is tied, and it is another matrix; or that it is not, and there is none.
     """
     plain = dict(state)
+    if not any(name.startswith("model.") for name in state):
+        plain = {name if name.startswith("lm_head.") else f"model.{name}": tensor for name, tensor in state.items()}
+    if not tied and "lm_head.weight" not in plain and "model.embed_tokens.weight" in plain:
+        raise WorldError("there is no lm_head.weight, the head, and config.json does not tie it to the token embedding; save the "
+                         "model from transformers' AutoModelForCausalLM, which has one, instead of AutoModel")  # fmt: skip
     if not tied or "lm_head.weight" not in plain:
         return plain
     head = plain.pop("lm_head.weight")

@@ -5,6 +5,7 @@ directions, so what we save loads into their library; and because every change i
 """
 
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -102,15 +103,32 @@ def untranslate(state: State, table: Table) -> dict[str, Tensor]:
 def copies(state: State, dtype: torch.dtype | None) -> dict[str, Tensor]:
     """The tensors in memory of their own, as files are only mapped; numbers with a point become `dtype`, if one is named.
 
+    Where some are not finite then, a warning says how many there are of them and where.
+
     >>> copies({"w": torch.zeros(2, dtype=torch.half), "n": torch.tensor(3)}, torch.float32)["w"].dtype
     torch.float32
     """
-    return {
+    own = {
         name: torch.empty_like(
             tensor, dtype=dtype if tensor.is_floating_point() else None, memory_format=torch.contiguous_format
         ).copy_(tensor)
         for name, tensor in state.items()
     }
+    if strange := {name: count for name, tensor in own.items() if (count := _not_finite(tensor))}:
+        shown = ", ".join(f"{count:,} of {own[name].numel():,} in {name}" for name, count in [*strange.items()][:3])
+        more = f" and some in {len(strange) - 3} more" if len(strange) > 3 else ""
+        warnings.warn(f"numbers among the weights are not finite (NaN or infinite): {shown}{more}. What the model computes of them "
+                      "means nothing; did its training run away, or was it saved in a type too narrow?", stacklevel=3)  # fmt: skip
+    return own
+
+
+def _not_finite(tensor: Tensor) -> int:
+    """How many numbers are NaN or infinite; the extremes show whether there are any, at a tenth of what copying costs."""
+    if (
+        not tensor.is_floating_point() or tensor.itemsize < 2 or tensor.is_meta or not tensor.numel()
+    ):  # eight bits have no aminmax
+        return 0
+    return 0 if torch.stack(torch.aminmax(tensor)).isfinite().all() else int((~tensor.isfinite()).sum())
 
 
 def unmentioned(state: State, table: Table) -> list[str]:

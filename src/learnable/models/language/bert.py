@@ -37,6 +37,7 @@ from learnable.nn.tokens import check_tokens
 from learnable.weights.bert import (
     HEADS,
     Head,
+    check_parts,
     config_json,
     file_names,
     hub_name,
@@ -577,7 +578,9 @@ def _filled(
         if part == "out" or not any(row.ours == f"{part}.weight" and row.theirs in there for row in table)
     ]
     wanted = {name: tensor for name, tensor in like.items() if name.split(".")[0] not in fresh}
-    named = file_names(plain, untranslate(wanted, table))
+    expected = untranslate(wanted, table)
+    check_parts(plain, expected, type(model).__name__, isinstance(model.config, RoBERTaConfig))
+    named = file_names(plain, expected)
     translated = translate(named, table, like=wanted)
     own = copies(translated, dtype)
     for part in fresh:
