@@ -58,6 +58,7 @@ def test_gradients_reach_what_was_seen(model: ResNet):
 def test_patterns(model: ResNet):
     assert parts(model, "stages.?") == ["stages.0", "stages.1"]
     assert parts(model, ["head", "stem"]) == ["stem", "head"]
+    assert parts(model, ["stages.1", "stages.?"]) == ["stages.0", "stages.1"]
     with pytest.raises(CallError, match="no part of ResNet 'stage'; did you mean 'stages'"):
         parts(model, "stage")
 

@@ -86,6 +86,19 @@ def test_two_threes_see_a_five_and_three_a_seven():
     assert three.through(3, 1, 1) == Field().through(7, 1, 3)
 
 
+def test_who_hears_two_sees_from_the_first_pixel_of_either_to_the_last():
+    assert Field(3, 1, -1).joined(Field(3, 1, 1)) == Field(1, 1, 3).joined(Field(2, 1, -1)) == Field(5, 1, -1)
+
+
+def test_a_pool_whose_stride_is_not_said_goes_on_by_its_width():
+    class Pool(nn.Module):
+        def forward(self, x):
+            return F.max_pool2d(x, 2)
+
+    model = nn.Sequential(Pool(), nn.Conv2d(1, 1, 3))
+    assert receptive_field(model, "1", torch.zeros(1, 1, 12, 12)) == (Field(size=6, jump=2),) * 2
+
+
 def test_the_field_of_vgg16_is_212_pixels():
     """As Araujo et al. 2019 have it for the last pool."""
     model = VGG(VGGConfig((2, 2, 3, 3, 3), width=1, hidden=2), 3).eval()

@@ -45,6 +45,7 @@ def test_channels_last_computes_the_same():
         (nn.Conv2d(3, 8, 4, stride=4), False, way.PLAIN),
         (nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 16, 1, stride=2)), False, way.Way("fp32", "channels_last")),
         (nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 8, 1, stride=2)), False, way.PLAIN),
+        (nn.Sequential(nn.Conv2d(3, 16, 3), nn.Conv2d(16, 16, 1, stride=2, groups=4)), False, way.PLAIN),
         (nn.Linear(1000, 1000), True, way.Way("bf16", "contiguous")),
         (nn.Linear(1000, 1000), False, way.PLAIN),
         (nn.Linear(10, 1000), True, way.PLAIN),
@@ -55,6 +56,7 @@ def test_channels_last_computes_the_same():
         "patches",
         "a shortcut",
         "a narrow shortcut",
+        "a shortcut in narrow groups",
         "large",
         "large, no bf16",
         "small",
@@ -64,6 +66,12 @@ def test_it_depends_on_the_model_and_the_machine(model, fast, expected, monkeypa
     monkeypatch.setattr(way, "bf16_is_fast", lambda kind: fast)
     assert way.choose(model, "cpu") == expected
     assert way.choose(model, "cpu", "fp32", "contiguous") == way.PLAIN
+
+
+def test_which_devices_want_channels_last():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 8, 1, stride=2))
+    assert way.choose(model, "cuda").memory_format == "channels_last"  # what is narrow troubles the CPU alone
+    assert way.choose(nn.Conv2d(3, 8, 3), "mps") == way.PLAIN
 
 
 def test_only_what_autocast_covers_is_in_bfloat16():
@@ -87,8 +95,14 @@ def test_a_device_that_does_not_know_bfloat16():
     assert isinstance(way.bf16_is_fast("cpu"), bool)
 
 
+def test_bfloat16_that_is_emulated_is_not_fast(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+    assert not way.bf16_is_fast("cuda")
+
+
 @pytest.mark.parametrize(
-    "text, threads", [("200000 100000", 2), ("max 100000", 64), ("50000 100000", 1), ("nonsense", 64), (None, 64)]
+    "text, threads",
+    [("200000 100000", 2), ("max 100000", 64), ("50000 100000", 1), ("170000 100000", 2), ("nonsense", 64), (None, 64)],
 )
 def test_a_container_of_today_limits_threads(no_limits, text, threads):
     if text:
@@ -96,7 +110,7 @@ def test_a_container_of_today_limits_threads(no_limits, text, threads):
     assert way.allowed_threads() == threads
 
 
-@pytest.mark.parametrize("quota, threads", [("300000", 3), ("-1", 64)])
+@pytest.mark.parametrize("quota, threads", [("300000", 3), ("170000", 2), ("-1", 64)])
 def test_a_container_of_the_first_kind_limits_threads(no_limits, quota, threads):
     no_limits[1].write_text(quota)
     no_limits[1].with_name("cpu.cfs_period_us").write_text("100000")

@@ -92,6 +92,32 @@ def test_a_beam_looks_around_a_corner():
     assert beam_search(Rereading(Corner()), start, 2, 2, power(0.0), end=None, unfinished=True)[0].tolist() == [1, 3]
 
 
+def plainly(table, count, size, penalty, end, unfinished):
+    """The same search over lists, one beginning after the other, behind a text that ends in 1."""
+    going, found, done = [(0.0, [1])], [], False
+    while count and not done and len(going[0][1]) <= count:
+        more = [(logs + log, [*text, t]) for logs, text in going for t, log in enumerate(table[text[-1]].tolist())]
+        more = sorted(more, reverse=True)[: 2 * size]
+        found += [(logs / penalty(len(text) - 1), text) for logs, text in more[:size] if text[-1] == end]
+        going = [(logs, text) for logs, text in more if text[-1] != end][:size]
+        done = len(found) >= size and max(found)[0] >= going[0][0] / penalty(count)
+    if not found or (unfinished and not done):
+        found.append((going[0][0] / penalty(max(count, 1)), going[0][1]))
+    return max(found)[1][1:]
+
+
+@pytest.mark.parametrize("unfinished", [True, False])
+@pytest.mark.parametrize("alpha", [0.0, 0.6, 2.0])
+def test_as_written_out_plainly(alpha, unfinished):
+    """What ends is put aside, what is worse than the beam does not end, and nothing that can still win is given up."""
+    for seed in range(40):
+        table = 2 * torch.randn(6, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+        reading = SimpleNamespace(next=lambda target, table=table: table[target[:, -1]], keep=lambda rows: None)
+        asked = {"count": seed % 8, "size": 1 + seed % 3, "penalty": power(alpha), "end": 0, "unfinished": unfinished}
+        found = beam_search(reading, torch.tensor([[4, 1]]), **asked)[0]
+        assert found.tolist() == plainly(table.log_softmax(dim=-1), **asked)
+
+
 def test_prompts_of_different_lengths_and_no_tokens():
     model = lively(4)
     prompts = [torch.tensor([1]), torch.tensor([2, 3, 4])]

@@ -8,7 +8,18 @@ import torch
 from torch.testing import assert_close
 
 from learnable.errors import CallError, WorldError
-from learnable.sampling.choosing import Unrepeating, chances, draw, filters, min_p, only_best, temperature, top_k, top_p
+from learnable.sampling.choosing import (
+    Unrepeating,
+    chances,
+    draw,
+    filters,
+    min_p,
+    only_best,
+    temperature,
+    top_k,
+    top_p,
+    toss,
+)
 from learnable.sampling.text import greedy
 
 ROW = torch.tensor([[0.4, 0.05, 0.3, 0.2, 0.05]]).double().log()
@@ -30,6 +41,10 @@ def test_what_is_left_of_a_row():
     assert left(only_best) == [0]
 
 
+def test_a_nucleus_that_is_reached_exactly_takes_no_more():
+    assert top_p(0.5)(torch.zeros(1, 4)).isfinite().tolist() == [[True, True, False, False]]
+
+
 def test_what_stays_keeps_its_score():
     assert_close(top_p(0.5)(ROW)[0, [0, 2]], ROW[0, [0, 2]])
     assert_close(temperature(2.0)(ROW), ROW / 2)
@@ -42,6 +57,11 @@ def test_filters_in_a_row_see_what_the_ones_before_left():
     assert len(filters(0.5, 3, 0.9, 0.1)) == 4 and len(filters()) == 1 and filters(0) == (only_best,)
 
 
+def test_the_temperature_comes_first():
+    """At a half the first token is as probable as 0.54, so that it is the nucleus; as it stands, 0.4 would not be enough."""
+    assert chances(ROW, filters(0.5, nucleus=0.5)).tolist() == [[1, 0, 0, 0, 0]]
+
+
 def test_of_equals_the_first_is_best():
     equal = torch.tensor([[1.0, 2.0, 2.0]])
     assert chances(equal, [only_best]).tolist() == [[0, 1, 0]]
@@ -52,6 +72,12 @@ def test_drawing_follows_the_chances():
     drawn = draw(top_p(0.85), generator=torch.Generator().manual_seed(0))(ROW.expand(20_000, 5))
     shares = torch.bincount(drawn[:, 0], minlength=5) / 20_000
     assert_close(shares, torch.tensor([4 / 9, 0, 3 / 9, 2 / 9, 0]), atol=0.012, rtol=0)
+
+
+def test_a_token_of_no_probability_is_never_drawn(monkeypatch):
+    """Not even by the least of all numbers, which is where it begins and ends."""
+    monkeypatch.setattr(torch, "rand", lambda *shape, dtype, **how: torch.zeros(shape, dtype=dtype))
+    assert toss(torch.tensor([[0.0, 0.5, 0.5]])).tolist() == [[1]]
 
 
 def test_what_was_said_is_worth_less_and_each_text_has_its_own_memory():

@@ -107,7 +107,11 @@ def test_changed_weights_are_packed_anew(small_ones_too):
     assert packed.Packed.of(model) is first
     with torch.no_grad():
         model.token.weight.mul_(2)
-    assert packed.Packed.of(model) is not first
+    second = packed.Packed.of(model)
+    assert second is not first
+    with torch.no_grad():
+        model.token.weight[0, 1] = 9.0  # none of the numbers that are looked at
+    assert packed.Packed.of(model) is not second
 
 
 def test_an_error_leaves_the_model_as_it_was(small_ones_too):
@@ -255,6 +259,14 @@ def test_weights_of_one_byte_are_a_little_off(way, biased, shape):
     off = (given - (0 if bias is None else bias) - exact).norm(dim=-1) / exact.norm(dim=-1)
     assert given.shape == exact.shape and given.dtype == x.dtype
     assert float(off.max()) < (0.03 if bias is None else 10) and float(off.median()) < 0.03
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_row_of_nothing_and_a_weight_of_nothing_give_nothing(way):
+    weight, x = torch.ones(8, 32), torch.ones(2, 32)
+    weight[0] = x[0] = 0.0
+    given = way([weight], None)(x)
+    assert given.isfinite().all() and not given[0].any() and not given[1, 0] and given[1, 1:].all()
 
 
 @pytest.mark.parametrize("way", WAYS)

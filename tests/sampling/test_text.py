@@ -34,6 +34,14 @@ def test_it_counts_on_and_sees_no_more_than_its_context():
     ]
 
 
+def test_a_long_text_is_read_as_far_back_as_the_context_goes():
+    class Oldest(Counting):
+        def forward(self, tokens):
+            return super().forward(tokens[:, :1])  # it counts on from the first that it sees
+
+    assert generate(Oldest(), torch.tensor([[1, 5, 7]]), 3, greedy).tolist() == [[1, 5, 7, 2, 6, 8]]
+
+
 def test_a_text_ends_with_its_stop():
     text = generate(counting, torch.tensor([[5, 6], [1, 2]]), 9, greedy, stop=8)
     assert text.tolist() == [[5, 6, 7, 8, 8, 8, 8, 8], [1, 2, 3, 4, 5, 6, 7, 8]]  # and all ended: no ninth token
@@ -187,6 +195,10 @@ def test_beams_find_a_likelier_text_than_greedy():
     beam_text = write_text(model, info, "ab", count=5, beams=5)["text"]
     assert len(beam_text) == 7 and score(beam_text) >= score(greedy_text)
     assert write_text(model, info, "ab", count=5, beams=1)["text"] == greedy_text
+    assert (
+        write_text(model, info, "\n", count=5, beams=2)["text"]
+        == "\n" + write_text(model, info, "", count=5, beams=2)["text"]
+    )
 
 
 @pytest.mark.parametrize(

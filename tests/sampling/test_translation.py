@@ -108,6 +108,18 @@ def test_a_beam_of_everything_finds_the_best_there_is(alpha):
         assert tuple(found.tolist()) == best
 
 
+def test_where_none_is_named_the_penalty_is_that_of_wu_and_others():
+    differs = False
+    for seed in range(3):
+        model, source = translator(seed), sources()
+        usual, same, none = (
+            beam(model, source, 9, **how) for how in ({}, {"penalty": gnmt(0.6)}, {"penalty": gnmt(0.0)})
+        )
+        assert all(torch.equal(one, other) for one, other in zip(usual, same, strict=True))
+        differs |= any(not torch.equal(one, other) for one, other in zip(usual, none, strict=True))
+    assert differs
+
+
 def test_the_penalty_of_wu_and_others():
     assert gnmt(0.6)(1) == 1.0 and gnmt(0.0)(9) == 1.0
     assert gnmt(0.6)(13) == pytest.approx(3**0.6)

@@ -58,9 +58,18 @@ def test_what_was_asked_for_is_not_chosen(monkeypatch):
     monkeypatch.setattr(way, "bf16_is_fast", lambda kind: True)
     monkeypatch.setattr(way, "LARGE", 1)
     chosen, said = Machine("cpu"), Machine("cpu", precision="fp32", memory_format="contiguous")
-    for place in (chosen, said):
-        place.place(torch.nn.Conv2d(3, 4, 3))
+    for place, last in ((chosen, True), (said, False)):
+        place.place(module := torch.nn.Conv2d(3, 4, 3))
+        assert module.weight.is_contiguous(memory_format=torch.channels_last) is last
     assert chosen.way == way.Way("bf16", "channels_last") and said.way == way.PLAIN
+
+
+def test_weights_that_are_divided_lie_in_the_usual_order_unless_another_is_asked_for():
+    for memory_format, expected in (("auto", "contiguous"), ("channels_last", "channels_last")):
+        place = Machine("cpu", memory_format=memory_format)
+        place.sharded = True
+        place.place(torch.nn.Conv2d(3, 4, 3))
+        assert place.way.memory_format == expected
 
 
 def test_threads_are_no_more_than_allowed(monkeypatch):

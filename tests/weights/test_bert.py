@@ -77,6 +77,12 @@ def test_a_config_comes_back_as_it_went(config):
     assert written["architectures"] == [head.architecture]
 
 
+def test_what_begins_and_ends_a_text_is_known_of_the_published_vocabulary_alone():
+    for vocab, marks in ((50265, (0, 2)), (99, (None, None))):
+        written = config_json(HEADS["BERT", True], settings_from(ROBERTA | {"vocab_size": vocab}), torch.float32)
+        assert (written["bos_token_id"], written["eos_token_id"]) == marks
+
+
 def test_labels_are_written_both_ways():
     written = config_json(HEADS["TextClassifier", False], settings_from(BASE), torch.float32, ["bad", "good"])
     assert written["id2label"] == {"0": "bad", "1": "good"} and written["label2id"] == {"bad": 0, "good": 1}

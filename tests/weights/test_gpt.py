@@ -29,6 +29,12 @@ def test_settings_go_there_and_back():
     assert settings_from(config_json(settings, torch.float32)) == settings
 
 
+def test_what_ends_a_text_is_known_of_the_published_vocabulary_alone():
+    for vocab, end in ((50257, 50256), (11, None)):
+        written = config_json({"depth": 2, "width": 16, "heads": 2, "vocab": vocab, "context": 8}, torch.float32)
+        assert written["bos_token_id"] == written["eos_token_id"] == end
+
+
 def test_the_file_has_their_shapes(folder):
     """Their matrices are (in, out). Ours are turned on the way out and on the way in, which no round trip would show."""
     state = load_file(folder / "model.safetensors")

@@ -290,6 +290,8 @@ def test_a_preparation_that_is_not_known_is_not_claimed(tmp_path: Path):
           "image_mean": [0.5] * 3, "image_std": [0.5] * 3}, Preprocessing(224, 0.875, HALF, HALF)),
         ({"size": {"shortest_edge": 224}, "crop_pct": 0.875, "image_mean": [0.5] * 3, "image_std": [0.5] * 3},
          Preprocessing(224, 0.875, HALF, HALF)),
+        ({"size": 256, "crop_size": 224, "do_center_crop": False, "image_mean": [0.5] * 3, "image_std": [0.5] * 3},
+         Preprocessing(256, 1.0, HALF, HALF)),
         ({"size": 64, "do_normalize": False}, None),
     ],
 )  # fmt: skip

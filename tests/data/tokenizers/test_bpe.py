@@ -71,6 +71,12 @@ def test_unknown_characters():
     assert BPE(vocab, [], unk_token="?").tokens("axyb") == (0, 1, 1, 2)
     assert BPE(vocab, [], unk_token="?", fuse_unk=True).tokens("axyb") == (0, 1, 2)
     assert BPE(vocab, [], unk_token="?", byte_fallback=True).tokens("aéx") == (0, 3, 4, 1)
+    assert BPE(vocab, [], unk_token="?", byte_fallback=True, fuse_unk=True).tokens("xéxy") == (1, 3, 4, 1)
+
+
+def test_a_single_letter_begins_and_ends_its_word():
+    assert BPE({"a": 0, "a</w>": 1}, [], end_of_word_suffix="</w>").tokens("a") == (1,)
+    assert BPE({"a": 0, "##a": 1}, [], continuing_subword_prefix="##").tokens("aa") == (0, 1)
 
 
 def test_a_whole_word_before_the_merges():

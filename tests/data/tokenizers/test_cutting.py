@@ -55,6 +55,11 @@ def test_patterns_are_the_references(pattern, behavior, invert):
     same()
 
 
+def test_what_comes_after_a_special_token_is_not_the_first():
+    assert cutting.Metaspace(prepend_scheme="first")(["a b", "c"], True) == ["▁a", "▁b", "c"]
+    assert cutting.Metaspace(prepend_scheme="first")(["a b"], False) == ["a", "▁b"]
+
+
 @given(st.text())
 def test_gpt2_loses_nothing(text):
     assert "".join(cutting.gpt2_words(text)) == text

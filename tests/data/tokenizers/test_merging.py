@@ -15,6 +15,7 @@ def test_pairs_that_overlap_are_taken_from_the_left():
     chain.merge(np.array([0, 4, 6]), 9)
     assert chain.symbol[chain.symbol >= 0].tolist() == [9, 1, 2, 9, 9]
     assert chain.around(np.array([4])).tolist() == [3, 4]
+    assert Chain(np.array([1, 1, 2, 1, 1, 1])).holding(np.arange(6), 1, 1).tolist() == [0, 3]
 
 
 @settings(max_examples=200, deadline=None)

@@ -11,7 +11,7 @@ from learnable.errors import WorldError
 @pytest.mark.parametrize("pattern", [
     r"\w+", r"\W+", r"[\w-]+", r"[^\w]+", r"[^\W\d_]+", r"\bfoo\b", r"\B", "^a", "a$", "^", r"a\z", r"a\Z", "(?m).+", "(?i)ss", r"\h+",
     r"\H", r"\x{41}", r"\p{^L}+", "[a-z&&[^aeiou]]+", r" ?[^(\s|[.,!?])]+", "[+--]", "[--x]", "[a||b]+", "[[:alnum:]]+", "[[:punct:]]+",
-    "[[:word:]]+", "(?=a)", "a|", "a{,2}",
+    "[[:word:]]+", "(?=a)", "a|", "a{,2}", r"\n(?=^)",
 ])  # fmt: skip
 def test_patterns_mean_what_they_mean_to_the_reference(pattern):
     tokenizers = pytest.importorskip("tokenizers")

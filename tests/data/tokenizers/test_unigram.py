@@ -66,6 +66,15 @@ def test_expectation_maximization_raises_the_likelihood():
     assert set(maximized(uses, {"a", "b", "c"})) <= set(scores)
 
 
+def test_a_letter_stays_however_rarely_it_is_used():
+    assert maximized({"a": 0.1, "ab": 0.1, "bc": 3.0, "c": 0.0}, {"a", "c"}).keys() == {"a", "bc"}
+
+
+def test_tokens_that_are_always_used_do_not_say_what_an_unknown_letter_costs():
+    table = [("<unk>", 0.0), ("a", -1.0), ("self", -20.0)]
+    assert Unigram(table, 0, skipped=[0], always=[2]).unknown == -11
+
+
 def test_pruning_keeps_what_the_text_would_miss():
     texts = {"abab": 50, "xy": 1}
     scores = {"a": -3.0, "b": -3.0, "x": -3.0, "y": -3.0, "ab": -2.0, "xy": -2.0, "abab": -2.5}

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -86,6 +88,27 @@ def test_dropout_is_off_unless_asked_for_and_in_use():
         moving = make(BERTConfig(depth=2, width=16, heads=2, vocab=30, context=8, dropout=0.5)).train()
         assert not torch.equal(moving(text), moving(text))
         assert torch.equal(moving.eval()(text), moving.eval()(text))
+
+
+def test_dropout_is_on_the_embedding_on_each_step_and_before_a_head_of_classes():
+    for make, places in (
+        (BERT, 5),
+        (lambda config: TextClassifier(config, 2), 6),
+        (lambda config: TokenClassifier(config, 2), 6),
+    ):
+        model, calls = make(TOY), []
+        for module in model.modules():
+            if isinstance(module, nn.Dropout):
+                module.register_forward_hook(lambda *_, calls=calls: calls.append(1))
+        model(torch.tensor([[5, 6, 7]]))
+        assert len(calls) == places
+
+
+def test_all_norms_have_the_eps_of_the_config_and_padding_begins_as_nothing():
+    for config in (TOY, ROBERTA):
+        model = MaskedLM(replace(config, eps=0.25))
+        assert {norm.eps for norm in model.modules() if isinstance(norm, nn.LayerNorm)} == {0.25}
+        assert not model.encoder.embedding.token.weight[config.padding].any()
 
 
 @pytest.mark.parametrize(

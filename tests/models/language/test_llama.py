@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from learnable.errors import CallError
 from learnable.models.language.gpt import left_padded
-from learnable.models.language.llama import Llama, LlamaConfig
+from learnable.models.language.llama import LLAMA, Llama, LlamaConfig
 from learnable.ops.rotary import DynamicScaling, YarnScaling
 
 TOY = LlamaConfig(depth=2, width=32, heads=4, key_heads=2, hidden=44, vocab=65, context=16)
@@ -40,6 +40,17 @@ def test_weights_start_as_gpt_s():
             last = name.endswith(("to_out.weight", "down.weight"))
             expected = 0.02 / math.sqrt(16) if last else 0.02
             assert float(parameter.detach().std()) == pytest.approx(expected, rel=0.02), name
+
+
+@pytest.mark.parametrize("name, base, eps, context, window", [
+    ("llama-7b", 1e4, 1e-6, 2048, None), ("llama-2-70b", 1e4, 1e-5, 4096, None), ("llama-3-8b", 5e5, 1e-5, 8192, None),
+    ("llama-3.2-1b", 5e5, 1e-5, 131_072, None), ("mistral-7b", 1e4, 1e-5, 32_768, 4096),
+    ("mistral-7b-v0.3", 1e6, 1e-5, 32_768, None), ("qwen2-7b", 1e6, 1e-6, 131_072, None),
+    ("qwen2.5-0.5b", 1e6, 1e-6, 32_768, None), ("tinyllama-1.1b", 1e4, 1e-5, 2048, None), ("smollm2-360m", 1e5, 1e-5, 8192, None),
+])  # fmt: skip
+def test_what_no_count_of_parameters_shows_is_as_published(name, base, eps, context, window):
+    config = LLAMA[name][0]
+    assert (config.base, config.eps, config.context, config.window) == (base, eps, context, window)
 
 
 def test_a_window_is_as_wide_as_it_says():

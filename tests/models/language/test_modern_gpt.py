@@ -51,6 +51,13 @@ def test_every_block_begins_as_the_identity():
         assert torch.equal(block(x, turns), x)
 
 
+def test_what_reads_the_sum_keeps_numbers_of_size_one():
+    model = ModernGPT(ModernGPTConfig(depth=1, width=256, heads=2, vocab=9, context=8))
+    for name, parameter in model.blocks.named_parameters():
+        if not name.endswith(("to_out.weight", "down.weight")):
+            assert float(parameter.detach().std()) == pytest.approx(256**-0.5, rel=0.02), name
+
+
 def test_what_begins_at_zero_does_not_stay_there():
     """After the second step everything has moved: the head first, then what writes, then what reads."""
     model, tokens = toy(), texts(8, 17)

@@ -7,6 +7,7 @@ from torch.testing import assert_close
 
 from learnable.errors import CallError
 from learnable.models.language.transformer import (
+    POST_NORM,
     PRE_NORM,
     VASWANI,
     AddThenNorm,
@@ -108,9 +109,11 @@ def test_the_sum_runs_untouched_with_norms_in_front():
     assert_close(AddThenNorm(8, 0.0)(x, torch.zeros_like), torch.nn.functional.layer_norm(x, (8,)))
 
 
-def test_dropout_is_where_the_paper_has_it():
+@pytest.mark.parametrize("norms", [POST_NORM, PRE_NORM], ids=["post", "pre"])
+def test_dropout_is_where_the_paper_has_it(norms):
     """On each step and on each of the two embeddings, and nowhere else: 2 + 2 x (2 + 3) places."""
-    model = Transformer(TransformerConfig(depth=2, width=32, heads=4, hidden=64, vocab=50, context=12, dropout=0.5))
+    config = TransformerConfig(depth=2, width=32, heads=4, hidden=64, vocab=50, context=12, dropout=0.5)
+    model = Transformer(config, norms=norms)
     calls = []
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):

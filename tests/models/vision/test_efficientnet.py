@@ -6,7 +6,7 @@ import torch
 from learnable.errors import CallError
 from learnable.metrics.cost import cost
 from learnable.models.vision.efficientnet import EFFICIENTNETS, EfficientNet, EfficientNetConfig
-from learnable.nn.activations import Features
+from learnable.nn.activations import Features, activations
 from learnable.nn.stochastic_depth import StochasticDepth
 
 
@@ -28,6 +28,12 @@ def test_blocks_are_dropped_more_often_the_deeper_they_are():
     assert (
         rates == sorted(rates) and rates[0] == pytest.approx(0.2 * 2 / 16) and rates[-1] == pytest.approx(0.2 * 14 / 16)
     )
+
+
+def test_dropout_is_right_before_the_head():
+    with torch.device("meta"):
+        seen = activations(EfficientNet(EFFICIENTNETS["efficientnet_b0"][0]).eval(), torch.empty(1, 3, 32, 32))
+    assert list(seen)[-2:] == ["dropout", "head"]
 
 
 def test_maps_at_five_scales():

@@ -1,5 +1,7 @@
 """MobileNet beyond parity and contract: its settings, its sizes, its taps, and what it refuses."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -14,7 +16,7 @@ from learnable.models.vision.mobilenet import (
     MobileNetV2,
     MobileNetV3,
 )
-from learnable.nn.activations import Features
+from learnable.nn.activations import Features, activations
 from learnable.nn.separable import ConvNorm
 
 
@@ -27,6 +29,34 @@ def test_maps_at_five_scales(model, config, channels):
     with torch.device("meta"):
         maps = Features(model(config).eval())(torch.empty(1, 3, 64, 64))
     assert [tuple(m.shape[1:]) for m in maps] == [(c, 32 >> s, 32 >> s) for s, c in enumerate(channels)]
+
+
+SMALL = [
+    (MobileNetV1, MOBILENETS_V1["mobilenet_v1_x0_25"][0]),
+    (MobileNetV2, MOBILENETS_V2["mobilenet_v2_x0_35"][0]),
+    (MobileNetV3, MOBILENETS_V3["mobilenet_v3_small_x0_5"][0]),
+]
+
+
+@pytest.mark.parametrize("family, config", SMALL, ids=["v1", "v2", "v3"])
+def test_what_the_weights_decide_reaches_every_layer(family, config):
+    with torch.device("meta"):
+        model = family(replace(config, eps=0.25, same=True))
+    assert {norm.eps for norm in model.modules() if isinstance(norm, nn.BatchNorm2d)} == {0.25}
+    strides = [conv for conv in model.modules() if isinstance(conv, nn.Conv2d) and max(conv.stride) > 1]
+    assert {conv.padding for conv in strides} == {(0, 0)}  # TensorFlow's zeros are put around by another layer
+
+
+def test_v3s_norms_forget_as_slowly_as_theirs():
+    with torch.device("meta"):
+        model = MobileNetV3(replace(SMALL[2][1], momentum=0.25))
+    assert {norm.momentum for norm in model.modules() if isinstance(norm, nn.BatchNorm2d)} == {0.25}
+
+
+@pytest.mark.parametrize("family, config", SMALL, ids=["v1", "v2", "v3"])
+def test_dropout_is_right_before_the_head(family, config):
+    seen = activations(family(config, classes=2).eval(), torch.rand(1, 3, 32, 32))
+    assert list(seen)[-2:] == ["dropout", "head"]
 
 
 def test_a_block_can_be_handed_over():

@@ -35,6 +35,13 @@ def test_a_window_sees_itself_alone_and_a_moved_one_its_neighbors_but_not_around
     assert (int(rows[0]), int(rows[-1])) == (2, 5), "the moved window in the middle lies across four"
 
 
+def test_a_single_window_has_nothing_to_be_moved_against():
+    still, moved = (WindowAttention(8, 2, window=4, moved=moved) for moved in (False, True))
+    moved.load_state_dict(still.state_dict())
+    x = torch.randn(2, 4, 4, 8)
+    assert torch.equal(moved(x), still(x))
+
+
 def test_a_distance_is_the_same_number_wherever_it_lies():
     table = distances(3).reshape(9, 9)
     assert int(table[0, 1]) == int(table[4, 5]) == int(table[7, 8]), "one to the right"

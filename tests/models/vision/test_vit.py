@@ -1,5 +1,7 @@
 """The Vision Transformer: what it refuses, its tokens as a map, and what it does not know of order."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -7,6 +9,7 @@ from torch.testing import assert_close
 from learnable.errors import CallError
 from learnable.models.vision.vit import ViT, ViTConfig, stretched
 from learnable.nn.activations import Features
+from learnable.weights.images import Preprocessing
 
 TOY = ViTConfig(depth=4, width=16, heads=2, patch=8, size=32)
 
@@ -28,6 +31,11 @@ def test_another_size_of_picture_is_refused_and_can_be_had():
 def test_numbers_that_do_not_fit_are_refused(numbers: dict):
     with pytest.raises(CallError, match="expected"):
         ViTConfig(**{"depth": 4, "width": 16, "heads": 2, "patch": 8, "size": 32} | numbers)
+
+
+def test_all_norms_have_the_eps_of_the_config():
+    model = ViT(replace(TOY, eps=0.25))
+    assert {norm.eps for norm in model.modules() if isinstance(norm, torch.nn.LayerNorm)} == {0.25}
 
 
 def test_without_positions_the_order_of_patches_does_not_matter():
@@ -52,6 +60,22 @@ def test_maps_lie_as_the_picture_does():
     image = torch.rand(1, 3, 32, 32)
     last = Features(model)(image)[-1]
     assert_close(model.norm(last.movedim(1, -1)).movedim(-1, 1), model.features(image))
+
+
+def test_a_resized_model_stays_in_its_mode_and_says_what_pictures_it_wants():
+    model = ViT(TOY).eval()
+    assert model.resized(48).preprocessing is None
+    model.preprocessing = Preprocessing(size=32, crop=0.9)
+    other = model.resized(48)
+    assert other.preprocessing == Preprocessing(size=48, crop=0.9) and not other.training
+    assert model.train().resized(48).training
+
+
+def test_a_smaller_table_is_made_of_the_whole_one():
+    """Every third column says 1: picked out they would be all there is, and they are a third of it."""
+    grid = torch.tensor([0.0, 1.0, 0.0]).repeat(9 * 3)[None, :, None]
+    smaller = stretched(torch.cat([torch.zeros(1, 1, 1), grid], dim=1), 3)[0, 1:]
+    assert_close(smaller, torch.full((9, 1), 1 / 3), atol=0.1, rtol=0)
 
 
 def test_stretching_keeps_the_class_token_and_a_constant():

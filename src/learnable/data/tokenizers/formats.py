@@ -395,6 +395,8 @@ def sentencepiece(path: Path) -> Tokenizer:
 
     Format  a protocol buffer, sentencepiece_model.proto: 1 pieces (1 piece, 2 score, 3 type), 2 trainer (3 model type, 24 whitespace
             as suffix, 35 byte fallback), 3 normalizer (2 table of letters, 3 dummy prefix, 4 extra spaces, 5 spaces as ▁)
+    Differs  what begins and ends a text (<s>, </s>) is found where a text has it, as transformers does; to SentencePiece
+             it is letters there
     """
     data = _bytes(path)
     pieces: list[tuple[str, float, int]] = []
