@@ -105,3 +105,11 @@ def test_reads_transformers_folder(tmp_path):
 def test_full_size_goes_through_files(tmp_path):
     models = pytest.importorskip("torchvision").models
     parity.assert_full_size(Swin, SWINS["swin_t"][0], models.swin_t, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["swin_t", "swin_b_384"])
+def test_timm_builds_what_was_saved_for_its_own_size(tmp_path, name):
+    pytest.importorskip("timm")
+    config = SWINS[name][0]
+    Swin(config, classes=3).save_pretrained(tmp_path)
+    assert parity.timm_reads(tmp_path).patch_embed.img_size == (config.size, config.size)

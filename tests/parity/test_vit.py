@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from learnable import models
 from learnable.models.vision.vit import VITS, ViT, ViTConfig
 from learnable.weights.images import Format
 from learnable.weights.vit import TIMM, TORCHVISION, TRANSFORMERS, TRANSFORMERS_TABLE
@@ -135,3 +136,13 @@ def test_weights_without_a_head_want_to_know_the_classes(tmp_path):
 def test_full_size_goes_through_files(tmp_path):
     models = pytest.importorskip("torchvision").models
     parity.assert_full_size(ViT, VITS["vit_b_32"][0], models.vit_b_32, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_384", "deit_tiny_patch16_224", "vit_small_patch32_224"])
+def test_timm_builds_what_was_saved_for_its_own_size(tmp_path, name):
+    model = models.create(name, classes=3).eval()
+    model.save_pretrained(tmp_path)
+    theirs = parity.timm_reads(tmp_path).eval()
+    image = torch.rand(1, 3, model.config.size, model.config.size)
+    with torch.no_grad():
+        assert_close(theirs(image), model(image), atol=1e-5, rtol=1e-5)

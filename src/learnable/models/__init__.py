@@ -19,7 +19,7 @@ from functools import cache
 from numbers import Integral
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple, Never
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -188,7 +188,7 @@ def create(
     features_only: bool = False,
     pretrained: bool | str | Path = False,
     allow_pickle: bool = False,
-    **words: Never,
+    **words: Any,
 ) -> nn.Module:
     """A model by the name of its variant: with fresh weights, or with published ones.
 

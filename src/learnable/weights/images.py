@@ -269,24 +269,28 @@ def counted(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def save_classifier(model: Any, folder: str | Path, variants: Variants, form: Format) -> None:
     """Write `config.json` and `model.safetensors` as timm reads them: timm.create_model("local-dir:FOLDER", pretrained=True).
 
-    timm knows the published variants by their names. A network of other settings (`resized`, narrower, with another eps) is
-    written under the name of its class, and read by our `from_pretrained` alone.
+    timm knows the published variants by their names. A network of other settings (narrower, with another eps, for a size of
+    which timm has no name) is written under the name of its class, and read by our `from_pretrained` alone.
 
     Raises:
         WorldError: the disk is full, or the folder cannot be written to.
     """
     name = next((name for name, (config, _) in variants.items() if config == model.config), None)
+    other = next(
+        (other for other, ours in form.others.items() if form.called(other, variants[ours][0]) == model.config), None
+    )
     prepared = model.preprocessing
     side = prepared.size if prepared else getattr(model.config, "size", 224)
     theirs = untranslate(model.state_dict(), form.rows(model.config))
     config = {
-        "architecture": form.names.get(name, name) if name else type(model).__name__,
+        "architecture": form.names.get(name, name) if name else other or type(model).__name__,
         "num_classes": model.classes,
         **({"model_args": arguments} if (arguments := form.arguments(model.config)) else {}),
         "learnable": {"model": type(model).__name__, "variant": name, "settings": asdict(model.config)},
         "pretrained_cfg": {
             "input_size": (model.channels, side, side),
             "num_classes": model.classes,
+            **({"fixed_input_size": True} if hasattr(model.config, "size") else {}),  # or timm builds it for 224
             **(in_timms_words(prepared, model.channels) if prepared else {}),
         },
     }

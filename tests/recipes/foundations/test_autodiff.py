@@ -112,5 +112,5 @@ def test_it_learns_a_table_and_predicts_its_rows(tmp_path):
 
 
 def test_a_target_belongs_to_a_table():
-    with pytest.raises(CallError, match="are pictures; leave it away"):
+    with pytest.raises(CallError, match="are pictures; leave it out"):
         RECIPE.data(None, target="side")
