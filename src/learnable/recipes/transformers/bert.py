@@ -12,8 +12,9 @@ Compare      python -m benchmarks.bag_of_words sst              a bag of words, 
 
 What has to be beaten: words alone, weighted by how rare they are, and a logistic regression tell 69.5 % of the modules, 79.8 % of
 the reviews and 87.4 % of AG News's test file alone. From nothing, BERT tells 59.4 % of the modules, 84.7 % of AG News and 81 % of the
-reviews; with 2,000 of them for training it is behind (74.9 to 76.6). On AG News the gap shrinks by two points with each doubling of the texts, so
-some 20,000 would be needed. To fill in blots first does not help at this size: it takes the published one. The log of experiments has the table.
+reviews; with 2,000 of them for training it is behind (74.9 to 76.6). On AG News the gap shrinks by two points with each doubling of the
+texts, so some 20,000 would be needed. To fill in blots first does not help at this size: it takes the published one. The log of
+experiments has the table.
 
 A model that knew only how common each word is would fill in 7 % of the blots. `bert-classify` begins from nothing unless it is
 told where to begin: a run of `bert`, a folder as transformers writes it, or a name on the hub. It then takes that one's tokenizer,
