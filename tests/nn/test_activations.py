@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
+from learnable import models
 from learnable.errors import CallError
 from learnable.models.language.gpt import GPT, GPTConfig
 from learnable.models.vision.resnet import ResNet, ResNetConfig
@@ -86,3 +87,14 @@ def test_features_are_the_pyramid_and_learn(model: ResNet):
     assert_close(second, model.features(image))
     (first.sum() + second.sum()).backward()
     assert model.stem.conv.weight.grad is not None
+
+
+@pytest.mark.parametrize("name, size", [("resnet18", 64), ("vgg11_bn", 64), ("mobilenet_v3_small", 96), ("densenet121", 64),
+                                        ("vit_ti_16", None), ("swin_t", None)])  # fmt: skip
+def test_the_shapes_of_feature_maps_are_known_before(name, size):
+    body = models.create(name, channels=1, features_only=True).eval()
+    before = {key: tensor.clone() for key, tensor in body.state_dict().items()}
+    shapes = body.shapes(size)
+    assert all(torch.equal(tensor, before[key]) for key, tensor in body.state_dict().items())
+    with torch.no_grad():
+        assert shapes == [tuple(maps.shape[1:]) for maps in body(torch.rand(1, 1, size or 224, size or 224))]

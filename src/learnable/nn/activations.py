@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from learnable.errors import CallError, unknown
 
@@ -134,11 +135,21 @@ class Features(nn.Module):
     >>> body = Features(ResNet(RESNETS["resnet18"][0]))
     >>> [tuple(maps.shape[1:]) for maps in body(torch.rand(1, 3, 64, 64))]
     [(64, 16, 16), (128, 8, 8), (256, 4, 4), (512, 2, 2)]
+    >>> body.shapes(64) == [tuple(maps.shape[1:]) for maps in body(torch.rand(1, 3, 64, 64))]
+    True
     """
 
     def __init__(self, model: Any):
         super().__init__()
         self.model = model
+
+    def shapes(self, size: int | None = None) -> list[tuple[int, int, int]]:
+        """Channels, height and width of each map, for pictures of `size` times `size` pixels (None: 224, or what the model was
+        built for). What goes on top is built by these; nothing is computed."""
+        side: int = size or getattr(getattr(self.model, "config", None), "size", 224)
+        state = {name: tensor.to("meta") for name, tensor in self.state_dict().items()}
+        maps = functional_call(self, state, torch.empty(1, self.model.channels, side, side, device="meta"))
+        return [tuple(each.shape[1:]) for each in maps]
 
     def forward(self, image: Tensor) -> list[Tensor]:
         with watch(self.model, self.model.taps) as seen:
