@@ -37,5 +37,5 @@ def test_every_variant_is_loaded_from_the_checkout(tmp_path: Path):
     said = json.loads(done.stdout)
     assert Path(said["from"]) == ROOT / "src" / "learnable" / "__init__.py"
     assert said["shape"] == [1, 10] and said["maps"] == 4 and said["read"] == [1, 3]
-    assert "expected a whole number of at least 1 for classes, came 0" in said["wrong"]
+    assert "expected classes of at least 1, came 0" in said["wrong"]
     assert len(said["listed"]) == said["variants"] and {"resnet50", "gpt2_small", "llama_3_1_8b"} <= set(said["listed"])

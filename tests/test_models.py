@@ -29,6 +29,9 @@ def test_patterns():
     assert set(models.list()) == set(models.variants())
     with pytest.raises(CallError, match="no model 'resnet5'; did you mean 'resnet50'"):
         models.list("resnet5")
+    assert models.list("vit_large*") == ["vit_l_16", "vit_l_32"] and models.list("gpt2") == ["gpt2-small"]
+    with pytest.raises(CallError, match="did you mean 'vit_large_patch16_224'"):
+        models.list("vit_larg_patch16_224")
 
 
 def test_made_to_measure():
@@ -187,7 +190,9 @@ def test_what_is_of_the_wrong_kind_is_said_in_words():
     said = subprocess.run([sys.executable, "-c", WRONG], capture_output=True, text=True, check=True).stdout.splitlines()
     assert said[0] == "expected a whole number of at least 1 for classes, came '10'"
     assert [line.partition(", came")[0] for line in said] == [
-        *["expected a whole number of at least 1 for classes"] * 6,
+        *["expected a whole number of at least 1 for classes"] * 3,
+        "expected classes of at least 1",
+        *["expected a whole number of at least 1 for classes"] * 2,
         *["expected a whole number of at least 1 for channels"] * 6,
         *["expected the name of a model, such as 'resnet50'"] * 3,
         *["expected a folder, a file or a name as pretrained"] * 4,
@@ -215,5 +220,43 @@ def test_a_pickle_is_read_only_when_asked_for(tmp_path: Path):
 @pytest.mark.parametrize("asked", [{"classes": 0}, {"classes": -3}, {"pretrained": ""}])
 @pytest.mark.parametrize("name", ["bert-tiny", "resnet18"])
 def test_nothing_is_no_answer(name: str, asked: dict):
-    with pytest.raises(CallError, match="expected (a whole number of at least 1|a folder, a file or a name)"):
+    with pytest.raises(
+        CallError, match="expected (a whole number of at least 1|classes of at least 1|a folder, a file or a name)"
+    ):
         models.create(name, **asked)
+
+
+@pytest.mark.parametrize(
+    "word, answer",
+    [("num_classes", "here it is classes="), ("num_labels", "here it is classes="), ("in_chans", "here it is channels="),
+     ("weights", "here it is pretrained="), ("out_indices", "here it is features_only=True"), ("depth", "a model's own class: ResNet")],
+)  # fmt: skip
+def test_an_argument_of_others_is_answered_with_ours(word: str, answer: str):
+    with pytest.raises(CallError, match=f"create knows no {word}=; .*{answer}"):
+        models.create("resnet18", **{word: 3})
+
+
+def test_no_classes_are_the_features():
+    with pytest.raises(CallError, match=r"its features: model\.features\(image\)"):
+        models.create("resnet18", classes=0)
+    with pytest.raises(CallError, match="came 0$"):
+        models.create("bert-tiny", classes=0)
+
+
+TRACED = """
+import torch
+from learnable import models
+
+torch.manual_seed(0)
+for name in ("resnet18", "mobilenet_v3_small", "efficientnet_b0", "densenet121"):
+    model, image = models.create(name, classes=5).eval(), torch.rand(2, 3, 64, 64)
+    print(name, torch.equal(torch.fx.symbolic_trace(model)(image), model(image)))
+"""
+
+
+def test_torch_fx_traces_what_looks_at_pictures():
+    """In a process of its own: the tests' own checks would refuse what torch.fx hands on in place of a picture."""
+    said = subprocess.run(
+        [sys.executable, "-c", TRACED], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert said == ["resnet18 True", "mobilenet_v3_small True", "efficientnet_b0 True", "densenet121 True"]

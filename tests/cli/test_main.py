@@ -70,6 +70,10 @@ def test_the_version_is_printed(learnable):
         ("serve lenet --port 99999", "'--port'"),
         ("verify --seeds 0", "'--seeds'"),
         ("generate gpt --count 0", "'--count'"),
+        (
+            "generate gpt --max-new-tokens 3",
+            "No such option: --max-new-tokens, here it is --count; 'learnable generate --help'",
+        ),
         ("generate gpt --temperature nan", "'--temperature'"),
         ("generate gpt --temperature -1", "'--temperature'"),
         ("generate gpt --seed 18446744073709551616", "'--seed'"),

@@ -35,6 +35,13 @@ def test_models_are_their_variants(learnable):
     assert [row["variant"] for row in learnable("list", "models", "gan", "--json").json[0]] == [None]
 
 
+@pytest.mark.parametrize(
+    "pattern, variants", [("gpt2", {"gpt2-small"}), ("vit_base*", {"vit_b_8", "vit_b_16", "vit_b_32"})]
+)
+def test_models_are_found_by_the_names_of_others(learnable, pattern, variants):
+    assert {row["variant"] for row in learnable("list", "models", pattern, "--json").json[0]} == variants
+
+
 def test_weights_say_licence_and_preparation(learnable):
     rows = learnable("list", "weights", "torchvision/resnet50*", "--json").json[0]
     assert [row["variant"] for row in rows] == ["resnet50"] * 2 and {row["licence"] for row in rows} == {"BSD-3-Clause"}
@@ -48,6 +55,8 @@ def test_weights_say_licence_and_preparation(learnable):
     "words, says",
     [
         ("models resnet5", "no model 'resnet5'; did you mean 'resnet50'"),
+        ("models gp2", "did you mean 'gpt2'"),
+        ("models vits", "did you mean 'vit_"),  # a name for create, and not the class ViT
         ("weights torchvision/resnet5", "did you mean 'torchvision/resnet"),
         ("topics res*", "expected a pattern behind models or weights alone"),
     ],
@@ -62,6 +71,13 @@ def test_a_model_has_a_page(learnable):
     assert told["stem"] == "resnet" and told["parity"]["against"]
     said = learnable("model", "resnet50")
     assert said.code == 0 and "25,557,032" in said.out and "BSD-3-Clause" in said.out and "gradients" in said.out
+    assert {row["name"] for row in told["variants"]} == {"resnet50"} == {row["variant"] for row in told["weights"]}
+    assert "learnable.models.create('resnet50')" in said.out and "resnet101" not in said.out
+    assert {row["name"] for row in learnable("model", "resnet", "--json").json[0]["variants"]} >= {
+        "resnet18",
+        "resnet50",
+    }
+    assert [row["name"] for row in learnable("model", "gpt2", "--json").json[0]["variants"]] == ["gpt2-small"]
     said = learnable("model", "resnet5O")
     assert said.code == 2 and "did you mean 'resnet50'" in said.error
 

@@ -18,6 +18,7 @@ from disk import small_disk
 from learnable.errors import WorldError
 from learnable.optim.schedules import constant
 from learnable.runs import training, verification
+from learnable.runs.configure import MEANINGS
 from learnable.runs.run import Run
 from learnable.train import checkpoint
 from learnable.train.recipe import Player
@@ -102,6 +103,12 @@ def test_the_help_of_a_recipe_shows_its_own_flags(learnable):
         said = learnable("train", *words)
         assert "--channels" in said.out and "Recipe lenet: promises accuracy ≥ 0.97" in said.out
         assert "--data mnist" in said.out
+    rows = [line.split("\t") for line in learnable("train", "gpt", "--help").out.splitlines() if "\t" in line]
+    assert rows[0] == ["its own flag", "takes", "default", "what it is"]
+    assert ["--context", "a whole number", "128", "tokens that are read at once"] in rows
+    assert ["--tokenizer", "a name", "characters", MEANINGS["tokenizer"]] in rows
+    said = learnable("train", "transfer-learning", "--help")
+    assert f"--allow-pickle\ttrue or false\tfalse\t{MEANINGS['allow_pickle']}" in said.out
     assert "its own flag" not in learnable("train", "--help").out
     assert learnable("train", "nothing", "--help").code == 0
 

@@ -7,7 +7,7 @@ import pytest
 
 from house_rules.tree import SOURCE
 from learnable import catalog
-from learnable.runs.configure import LIMITS
+from learnable.runs.configure import LIMITS, MEANINGS
 from learnable.train.recipe import Program, Recipe
 
 RECIPES = {name: target for topic in catalog.topics() for name, target in topic.recipes.items()}
@@ -31,6 +31,10 @@ def test_a_recipe_is_one_and_says_what_to_expect(name: str):
             assert set(said) <= {*recipe.settings, *LIMITS}, "what is done elsewhere are flags"
         assert recipe.players and recipe.batch_size > 0 and recipe.every > 0
         assert len({player.part for player in recipe.players}) == len(recipe.players), "each player moves its own part"
+
+
+def test_every_flag_of_a_recipe_says_what_it_is_and_nothing_else_does():
+    assert {key for target in RECIPES.values() for key in catalog.load(target).settings} == set(MEANINGS)
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from learnable.runs.interrupt import asked_to_stop
+from learnable.runs.interrupt import asked_to_stop, stopping_at_once
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
 
@@ -23,6 +23,16 @@ def test_two_kinds_of_signals_count_together():
     with asked_to_stop(), pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_where_nothing_is_to_be_saved_the_first_signal_is_obeyed(number):
+    with asked_to_stop() as asked:
+        with pytest.raises(KeyboardInterrupt), stopping_at_once():
+            signal.raise_signal(number)
+        assert not asked()
+        signal.raise_signal(number)
+        assert asked()
 
 
 def test_afterwards_all_is_as_before():
@@ -47,7 +57,7 @@ def test_another_thread_is_never_asked():
     found = []
 
     def work():
-        with asked_to_stop() as asked:
+        with asked_to_stop() as asked, stopping_at_once():
             found.append(asked())
 
     thread = threading.Thread(target=work)

@@ -180,6 +180,25 @@ def test_a_run_without_a_checkpoint_says_how_to_go_on():
         _ = run.model
 
 
+def test_a_run_without_a_checkpoint_says_what_else_there_is():
+    run = Run.create("toy", record())
+    with run.lock(), pytest.raises(WorldError) as refused:
+        _ = run.model
+    assert str(refused.value) == f"{run.name} has no checkpoint yet; wait until it has, it is being trained"
+    other = training.start("toy", {"smoke": True})
+    with pytest.raises(
+        WorldError, match=f"train it further: learnable train --resume {run.name}, or take {other.name}$"
+    ):
+        _ = run.model
+
+
+def test_a_run_is_shown_with_what_was_found():
+    run = Run.create("toy", record())
+    assert repr(run) == f"<Run {run.name}: interrupted>"
+    run.update(status="finished", metrics={"accuracy": 0.98765, "loss": float("nan")})
+    assert repr(Run(run.folder)) == f"<Run {run.name}: finished, accuracy 0.9877>"
+
+
 def test_a_recipe_that_is_no_more_is_said():
     run = Run.create("vanished", record())
     with pytest.raises(CallError, match="no recipe 'vanished'"):

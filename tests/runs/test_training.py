@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import signal
 import sys
 from dataclasses import replace
 from functools import partial
@@ -77,6 +78,19 @@ class StopAt:
 
     def row(self, row, steps):
         self.asked = row["step"] >= self.step
+
+
+class Heard(training.Nobody):
+    """Keeps what was said, and when the training began."""
+
+    def __init__(self):
+        self.told = []
+
+    def begin(self, *_):
+        self.told.append("begin")
+
+    def notice(self, message):
+        self.told.append(message)
 
 
 @pytest.mark.parametrize("changes", [{}, {"average": 0.9}, {"patience": 3, "every": 5}, {"clip": 0.1}])
@@ -210,13 +224,6 @@ def test_patience_stops_early_and_keeps_the_best(monkeypatch):
 
 
 def test_a_batch_larger_than_the_data_is_cut_and_said(monkeypatch):
-    class Heard(training.Nobody):
-        def __init__(self):
-            self.told = []
-
-        def notice(self, message):
-            self.told.append(message)
-
     heard = Heard()
     training.start("toy", {"count": 20}, heard)
     assert "only 20 examples to train on: the batch is 20, not 32" in heard.told[0]
@@ -363,6 +370,50 @@ def test_what_the_model_begins_with(monkeypatch):
     run.update(status="stopped")
     training.resume(run.name)
     assert len(begun) == 1
+
+
+def test_what_was_settled_is_said_once_the_data_are_there(tmp_path, monkeypatch):
+    """Where they are missing, that is all there is to say."""
+
+    def settle(source, settings, say):
+        say("there are no weights")
+        return {}
+
+    def data(source=None, *, count):
+        if source:
+            raise WorldError(f"there is no folder {source}")
+        return RECIPE.data(source, count=count)
+
+    install(monkeypatch, replace(RECIPE, settle=settle, data=data))
+    heard = Heard()
+    with pytest.raises(WorldError, match="there is no folder nowhere"):
+        training.start("toy", {"data": "nowhere"}, heard)
+    assert heard.told == []
+    training.start("toy", {"smoke": True}, heard)
+    assert heard.told == ["there are no weights", "begin"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
+def test_a_signal_ends_at_once_what_has_nothing_to_save_yet(monkeypatch, home):
+    """While a model gets ready the first one is obeyed; while it is trained it saves and stops."""
+
+    def start(model, info, machine, seed, say):
+        signal.raise_signal(signal.SIGINT)
+        pytest.fail("it went on")
+
+    install(monkeypatch, replace(RECIPE, start=start))
+    with pytest.raises(KeyboardInterrupt):
+        training.start("toy")
+    assert list((home / "runs" / "toy").iterdir()) == []
+
+    def interrupted(model, batch):
+        signal.raise_signal(signal.SIGINT)
+        return classify(model, batch)
+
+    install(monkeypatch, replace(RECIPE, players=(Player(interrupted, adamw, 1e-2, constant),)))
+    with pytest.raises(training.Stopped) as stopped:
+        training.start("toy")
+    assert checkpoint.steps_saved(stopped.value.run.folder) == [1]
 
 
 @pytest.fixture

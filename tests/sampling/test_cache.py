@@ -247,3 +247,8 @@ def test_one_row_is_looked_up_as_many_are(key_heads, new):
     copied = keys.repeat_interleave(6 // key_heads, dim=1)
     for mask in (None, allowed):
         assert_close(look_up(query, keys, keys, mask), F.scaled_dot_product_attention(query, copied, copied, mask))
+
+
+def test_one_row_of_tokens_is_no_list_of_prompts():
+    with pytest.raises(CallError, match=r"came one row of 5; a single text is \[tokens\]"):
+        generate_cached(lively(), prompts(5)[0], 3, greedy)

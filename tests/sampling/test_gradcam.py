@@ -155,3 +155,10 @@ def test_what_cannot_be_shown(options, message):
 def test_a_model_without_places():
     with pytest.raises(CallError, match="came one without"):
         grad_cam(nn.Sequential(nn.Flatten(), nn.Linear(36, 2)), torch.rand(1, 6, 6))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 6, 6), (6, 6)])
+def test_one_picture_at_a_time(shape):
+    model = nn.Sequential(nn.Conv2d(1, 3, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with pytest.raises(CallError, match=r"expected one picture \(channels, height, width\).*take one: images\[0\]"):
+        grad_cam(model, torch.rand(shape))

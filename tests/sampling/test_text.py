@@ -212,3 +212,9 @@ def test_wishes_that_cannot_be(wishes, message):
     model, info = writer()
     with pytest.raises(CallError, match=message):
         write_text(model, info, "ab", count=5, **wishes)
+
+
+@pytest.mark.parametrize("make", [generate, lambda *asked: list(stream(*asked))], ids=["whole", "by tokens"])
+def test_one_row_of_tokens_is_no_table(make):
+    with pytest.raises(CallError, match=r"expected tokens of shape \(batch, tokens\), came \(3,\); .* tokens\[None\]"):
+        make(counting, torch.tensor([1, 2, 3]), 2, greedy)

@@ -257,8 +257,12 @@ def test_another_kind_of_content_is_a_415():
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "", "image"):
         refused(ask(create_app(pictures()), "POST", "/predict", content=png(), headers={"Content-Type": kind}), 415)
         refused(ask(create_app(stories()), "POST", "/generate", content=b"{}", headers={"Content-Type": kind}), 415)
-    refused(ask(create_app(pictures()), "POST", "/predict", content=png()), 415)
-    refused(ask(create_app(stories()), "POST", "/predict", content=png(), headers=PNG), 415)
+    said = refused(ask(create_app(pictures()), "POST", "/predict", content=png()), 415)
+    assert said.endswith("came no Content-Type; say which by -H 'Content-Type: image/jpeg'")
+    said = refused(ask(create_app(stories()), "POST", "/predict", content=png(), headers=PNG), 415)
+    assert said == "expected application/json, came image/png; say which by curl --json"
+    said = refused(ask(create_app(stories()), "POST", "/generate", content=b"{}"), 415)
+    assert said == "expected application/json, came no Content-Type; curl --json says it"
 
 
 def test_a_run_that_cannot_do_it_says_what_it_can():

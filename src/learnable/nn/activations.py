@@ -146,7 +146,7 @@ class Features(nn.Module):
     def shapes(self, size: int | None = None) -> list[tuple[int, int, int]]:
         """Channels, height and width of each map, for pictures of `size` times `size` pixels (None: 224, or what the model was
         built for). What goes on top is built by these; nothing is computed."""
-        side: int = size or getattr(getattr(self.model, "config", None), "size", 224)
+        side = size or int(getattr(getattr(self.model, "config", None), "size", 224))
         state = {name: tensor.to("meta") for name, tensor in self.state_dict().items()}
         maps = functional_call(self, state, torch.empty(1, self.model.channels, side, side, device="meta"))
         return [tuple(each.shape[1:]) for each in maps]

@@ -1,5 +1,6 @@
 """Transfer: what is carried over, what is not, and which weights are taken where."""
 
+import re
 from dataclasses import replace
 from itertools import pairwise
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from learnable import tensors
 from learnable.adapt.freeze import FrozenBatchNorm
 from learnable.data.augment import Augmented
 from learnable.data.examples import Info
@@ -31,6 +33,7 @@ from learnable.recipes.vision.transfer_learning import (
 from learnable.train.loop import Team
 from learnable.train.machine import Machine
 from learnable.train.recipe import smoke
+from learnable.weights import resnet as weights
 
 INFO = Info("toy", classes=("a", "b", "c"), image=(3, 32, 32))
 
@@ -40,6 +43,7 @@ def tiny(monkeypatch):
     """The same with a network and a first training that take no time."""
     monkeypatch.setitem(NETWORKS, "small", ResNetConfig(depths=(1, 1, 1, 1), bottleneck=False, width=2))
     monkeypatch.setattr(module, "LETTERS", smoke(replace(LETTERS, epochs=1)))
+    monkeypatch.setattr(module, "SURE", 2)
 
 
 def state(network):
@@ -50,7 +54,8 @@ def begun(said=None, seed=0, **options):
     torch.manual_seed(seed)
     network = model(INFO, **options)
     fresh = state(network)
-    start(network, INFO, Machine("cpu"), 0, (said if said is not None else []).append, pretrained="letters")
+    say = (said if said is not None else []).append
+    start(network, INFO, Machine("cpu"), 0, say, pretrained="letters", allow_pickle=False)
     return fresh, network
 
 
@@ -63,13 +68,23 @@ def test_all_but_the_head_is_carried_over_and_learned_once(tiny):
     assert not any(name.startswith(("network.head.", "normalize.")) for name in changed)
     _, again = begun(said, seed=1)
     assert torch.equal(again.network.stages[3][0].conv1.weight, network.network.stages[3][0].conv1.weight)
-    assert len(said) == 1 and "first it learns the capitals" in said[0]  # then they come from the file
+    [once] = said  # then they come from the file
+    assert re.fullmatch(r"first it learns the capitals \(32x32 pixels\), once: step 2 of 4, \d+ s left", once)
+
+
+def test_what_takes_long_is_said_again_and_again(tiny, monkeypatch):
+    """In good time, and not behind the last step."""
+    ticks = iter([0.0, 20.0, 40.0, 80.0, 120.0])
+    monkeypatch.setattr(module, "perf_counter", lambda: next(ticks))
+    said = []
+    begun(said)
+    assert [line.partition("once: ")[2] for line in said] == ["step 2 of 4, 40 s left", "step 3 of 4, 27 s left"]
 
 
 def test_from_scratch_nothing_is_carried_over(tiny):
     network = model(INFO)
     before = state(network)
-    start(network, INFO, Machine("cpu"), 0, print, pretrained="none")
+    start(network, INFO, Machine("cpu"), 0, print, pretrained="none", allow_pickle=False)
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 
@@ -131,7 +146,7 @@ def test_a_folder_is_used_whole_and_seen_in_a_mirror(tmp_path):
     assert not pictures(None, size=16).train.flip, "a mirrored letter is another one"
 
 
-SETTINGS = {"pretrained": "auto", "network": "auto", "size": 0}
+SETTINGS = {"pretrained": "auto", "network": "auto", "size": 0, "allow_pickle": False}
 
 
 def test_glyphs_need_no_weights():
@@ -149,12 +164,57 @@ def test_photos_without_weights_are_told_so(tmp_path):
     )
 
 
+@pytest.mark.parametrize("variant", RESNETS)
+def test_weights_are_looked_for_of_the_network_that_is_asked_for(tmp_path, home, variant):
+    """And if there are none, those are named that can be had."""
+    folder, asked, said = photos(tmp_path / "photos"), SETTINGS | {"network": variant}, []
+    (home / "data" / "weights").mkdir(parents=True)
+    (
+        home / "data" / "weights" / ("resnet34-b627a593.pth" if variant != "resnet34" else "resnet18-f37072fd.pth")
+    ).touch()
+    assert settle(folder, asked, said.append) == {"pretrained": "letters", "network": variant, "size": 160}
+    [notice] = said
+    assert f"no published weights of {variant} on this machine; instead, the network first learns" in notice
+    name = next(word for word in notice.split() if word.startswith("timm/"))
+    assert [row.variant for row in weights.PUBLISHED if row.name == name] == [variant]
+    [*_, row] = [row for row in weights.PUBLISHED if row.variant == variant and row.address]
+    (home / "data" / "weights" / row.address.rpartition("/")[2]).touch()
+    assert settle(folder, asked, said.append) == {"pretrained": row.name, "network": variant, "size": 160}
+    assert len(said) == 1
+
+
+def test_the_small_network_has_no_published_weights_to_miss(tmp_path):
+    said = []
+    settled = settle(photos(tmp_path / "photos"), SETTINGS | {"network": "small"}, said.append)
+    assert settled == {"pretrained": "letters", "network": "small", "size": 96} and not said
+
+
+def test_weights_of_a_pickle_are_read_when_asked_for(tmp_path):
+    """By the names that torchvision's files have."""
+    torch.manual_seed(0)
+    source = ResNet(RESNETS["resnet18"][0], classes=1000)
+    source.save_pretrained(tmp_path / "folder")
+    file = tmp_path / "x.pth"
+    torch.save(tensors.read(tmp_path / "folder" / "model.safetensors"), file)
+    asked = SETTINGS | {"pretrained": str(file)}
+    with pytest.raises(WorldError, match="--allow-pickle true"):
+        settle(None, asked, print)
+    with pytest.raises(WorldError, match="--allow-pickle true"):
+        start(model(INFO, network="resnet18"), INFO, Machine("cpu"), 0, print, pretrained=str(file), allow_pickle=False)
+    settled = settle(photos(tmp_path / "photos"), asked | {"allow_pickle": True}, print)
+    assert settled == {"pretrained": str(file), "network": "resnet18", "size": 160}
+    network = model(INFO, network="resnet18")
+    start(network, INFO, Machine("cpu"), 0, print, pretrained=str(file), allow_pickle=True)
+    assert torch.equal(network.network.stages[3][1].conv2.weight, source.stages[3][1].conv2.weight)
+    assert network.network.head.out_features == 3
+
+
 def test_published_weights_that_are_there_are_taken(tmp_path, home):
     (home / "data" / "weights").mkdir(parents=True)
     (home / "data" / "weights" / "resnet18-f37072fd.pth").write_bytes(b"here")
     monkey = pytest.MonkeyPatch()
     with monkey.context() as patch:
-        patch.setattr(ResNet, "from_pretrained", lambda place: ResNet(RESNETS["resnet18"][0]))
+        patch.setattr(ResNet, "from_pretrained", lambda place, *, allow_pickle: ResNet(RESNETS["resnet18"][0]))
         said = []
         settled = settle(photos(tmp_path / "photos"), SETTINGS, said.append)
     assert (
@@ -172,7 +232,7 @@ def test_a_folder_of_weights(tmp_path, monkeypatch, tiny):
     settled = settle(photos(tmp_path / "photos"), SETTINGS | {"pretrained": "weights"}, print)
     assert settled["pretrained"] == str(tmp_path / "weights") and settled["network"] == "small"
     network = model(INFO, network="small")
-    start(network, INFO, Machine("cpu"), 0, print, pretrained=settled["pretrained"])
+    start(network, INFO, Machine("cpu"), 0, print, pretrained=settled["pretrained"], allow_pickle=False)
     assert torch.equal(network.network.stages[2][0].conv2.weight, source.stages[2][0].conv2.weight)
     assert network.network.head.out_features == 3
     assert network.normalize.mean.flatten().tolist() == pytest.approx([0.1, 0.2, 0.3])
@@ -184,7 +244,7 @@ def test_gray_pictures_take_weights_of_colored_ones(tmp_path, tiny):
     source.save_pretrained(tmp_path / "weights")
     info = Info("toy", classes=("a", "b"), image=(1, 32, 32))
     network = model(info)
-    start(network, info, Machine("cpu"), 0, print, pretrained=str(tmp_path / "weights"))
+    start(network, info, Machine("cpu"), 0, print, pretrained=str(tmp_path / "weights"), allow_pickle=False)
     torch.testing.assert_close(network.network.stem.conv.weight, source.stem.conv.weight.sum(1, keepdim=True))
 
 
@@ -205,4 +265,4 @@ def test_another_network_than_the_weights(tmp_path, tiny):
     with pytest.raises(WorldError, match="none of small, resnet18"):
         settle(None, SETTINGS | {"pretrained": str(tmp_path / "w")}, print)
     with pytest.raises(WorldError, match="another network than was asked for"):
-        start(model(INFO), INFO, Machine("cpu"), 0, print, pretrained=str(tmp_path / "w"))
+        start(model(INFO), INFO, Machine("cpu"), 0, print, pretrained=str(tmp_path / "w"), allow_pickle=False)
