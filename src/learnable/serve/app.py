@@ -74,6 +74,8 @@ class Wish(Question):
     top_p: float | None = Field(None, gt=0, le=1)
     min_p: float | None = Field(None, gt=0, le=1)
     repetition_penalty: float | None = Field(None, gt=0, le=10)
+    beams: int | None = Field(None, ge=1, le=32)
+    int8: bool | None = None
 
     def asked(self) -> dict[str, Any]:
         """Without what was not wished for: not every model takes all of it."""
