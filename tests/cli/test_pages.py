@@ -56,7 +56,7 @@ def test_weights_say_licence_and_preparation(learnable):
     [
         ("models resnet5", "no model 'resnet5'; did you mean 'resnet50'"),
         ("models gp2", "did you mean 'gpt2'"),
-        ("models vits", "did you mean 'vit_"),  # a name for create, and not the class ViT
+        ("models gans", "no model 'gans'. There are: alexnet, "),  # GAN is a class, and no name for create
         ("weights torchvision/resnet5", "did you mean 'torchvision/resnet"),
         ("topics res*", "expected a pattern behind models or weights alone"),
     ],

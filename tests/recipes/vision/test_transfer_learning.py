@@ -167,23 +167,27 @@ def test_photos_without_weights_are_told_so(tmp_path):
 @pytest.mark.parametrize("variant", RESNETS)
 def test_weights_are_looked_for_of_the_network_that_is_asked_for(tmp_path, home, variant):
     """And if there are none, those are named that can be had."""
-    folder, asked, said = photos(tmp_path / "photos"), SETTINGS | {"network": variant}, []
+    files = {
+        row: home / "data" / "weights" / row.address.rpartition("/")[2] for row in weights.PUBLISHED if row.address
+    }
     (home / "data" / "weights").mkdir(parents=True)
-    (
-        home / "data" / "weights" / ("resnet34-b627a593.pth" if variant != "resnet34" else "resnet18-f37072fd.pth")
-    ).touch()
+    for file in (file for row, file in files.items() if row.variant != variant):
+        file.touch()
+    folder, asked, said = photos(tmp_path / "photos"), SETTINGS | {"network": variant}, []
     assert settle(folder, asked, said.append) == {"pretrained": "letters", "network": variant, "size": 160}
     [notice] = said
     assert f"no published weights of {variant} on this machine; instead, the network first learns" in notice
-    name = next(word for word in notice.split() if word.startswith("timm/"))
+    [name] = re.findall(r"--pretrained (timm/\S+);", notice)
     assert [row.variant for row in weights.PUBLISHED if row.name == name] == [variant]
-    [*_, row] = [row for row in weights.PUBLISHED if row.variant == variant and row.address]
-    (home / "data" / "weights" / row.address.rpartition("/")[2]).touch()
+    [*_, (row, file)] = [(row, file) for row, file in files.items() if row.variant == variant]
+    file.touch()
     assert settle(folder, asked, said.append) == {"pretrained": row.name, "network": variant, "size": 160}
     assert len(said) == 1
 
 
-def test_the_small_network_has_no_published_weights_to_miss(tmp_path):
+def test_the_small_network_has_no_published_weights_to_miss(tmp_path, monkeypatch):
+    """Nor takes those of another."""
+    monkeypatch.setattr(module, "at_hand", lambda *_: True)
     said = []
     settled = settle(photos(tmp_path / "photos"), SETTINGS | {"network": "small"}, said.append)
     assert settled == {"pretrained": "letters", "network": "small", "size": 96} and not said
