@@ -4,7 +4,7 @@ import pytest
 
 from learnable import catalog
 from learnable.cli.command import RecipeCommand
-from learnable.runs.configure import flag
+from learnable.runs.configure import MEANINGS, flag
 
 
 @pytest.mark.parametrize("name", sorted(catalog.recipe_names()))
@@ -12,8 +12,11 @@ def test_the_help_of_every_recipe_shows_all_its_flags(learnable, name):
     said = learnable("train", name, "--help")
     assert said.code == 0 and f"Recipe {name}: promises" in said.out
     recipe = catalog.load(catalog.recipe_row(name)[1])
+    rows = {row[0]: row[1:] for row in (line.split("\t") for line in said.out.splitlines() if "\t" in line)}
     for key, value in recipe.settings.items():
-        assert f"{flag(key)}\t{type(value).__name__}\t{value}" in said.out
+        _, default, meaning = rows[flag(key)]
+        assert default == ("none" if value == "" else str(value).lower() if isinstance(value, bool) else str(value))
+        assert meaning == MEANINGS[key]
     for source in recipe.sources:
         assert f"--data {source}" in said.out
 
