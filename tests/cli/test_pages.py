@@ -248,3 +248,9 @@ def test_a_recipe_without_settings_of_its_own_has_help(learnable, monkeypatch):
     install(monkeypatch, replace(RECIPE, model_settings={}, data_settings={}))
     assert "Recipe toy: promises accuracy ≥ 0.8" in learnable("train", "toy", "--help").out
     assert Run  # the name that tests of runs go by
+
+
+def test_another_librarys_name_for_a_size_shows_that_size(learnable):
+    [told] = learnable("model", "vit_base_patch16_384", "--json").json
+    assert told["variants"][0]["name"] == "vit_base_patch16_384" and "size=384" in told["variants"][0]["settings"]
+    assert told["variants"][0]["parameters"] == models.find("vit_base_patch16_384").parameters and not told["weights"]

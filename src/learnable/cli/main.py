@@ -45,7 +45,7 @@ class Form(StrEnum):
 
 
 # What the flags of other programs are called here.
-WORDS = {"--max-new-tokens": "--count", "--max-tokens": "--count", "--max-length": "--count", "--num-beams": "--beams"}
+WORDS = {"--max-new-tokens": "--count", "--max-tokens": "--count", "--max-length": "--count"}
 
 
 def main() -> None:

@@ -200,10 +200,11 @@ def model(name: str, json: bool) -> None:
     from learnable.runs import model_pages
 
     told = model_pages.page(name)
-    asked = None if name == told["stem"] else models.aliases().get(name, name if name in models.variants() else None)
-    if asked:
-        told["variants"] = [row for row in told["variants"] if row["name"] == asked]
-        told["weights"] = [row for row in told["weights"] if row["variant"] == asked]
+    if name != told["stem"] and (name in models.variants() or name in models.aliases()):
+        variant, weights = models.find(name), {row.name for row in models.published(name)}
+        ours = variant == models.variants()[variant.name]  # else it is another size of it, or pads otherwise
+        told["variants"] = [model_pages.described(variant if ours else variant._replace(name=name))]
+        told["weights"] = [row for row in told["weights"] if row["name"] in weights]
     if json:
         emit(told)
         return
@@ -230,7 +231,7 @@ def model(name: str, json: bool) -> None:
     out.print("\nknown departures", style="bold")
     out.print(f"  {told['departures'] or 'none are known'}", markup=False)
     out.print(
-        f"\nlearnable.models.create({asked or told['variants'][0]['name']!r})    learnable copy {told['stem']} DIR",
+        f"\nlearnable.models.create({told['variants'][0]['name']!r})    learnable copy {told['stem']} DIR",
         markup=False,
     )
 

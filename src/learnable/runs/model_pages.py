@@ -73,14 +73,14 @@ def page(name: str) -> dict[str, Any]:
         "module": module.__name__,
         "papers": section(text, "Papers?"),
         "departures": section(text, "Differs"),
-        "variants": [_variant(variant) for variant in variants],
+        "variants": [described(variant) for variant in variants],
         "weights": [_weights(row) for variant in variants for row in models.published(variant.name)],
         "parity": parity().get(family),
         "speed": speed([variant.name for variant in variants]),
     }
 
 
-def _variant(variant: models.Variant) -> dict[str, Any]:
+def described(variant: models.Variant) -> dict[str, Any]:
     config = variant.config
     return {"name": variant.name, "class": variant.family, "parameters": variant.parameters,
             "settings": str(config) if isinstance(config, int | dict) else re.sub(r"^\w+\((.*)\)$", r"\1", repr(config))}  # fmt: skip

@@ -142,6 +142,7 @@ class Format:
     arguments: Callable[[Config], dict[str, Any]] = lambda config: {}
     sized: Callable[[Config, Mapping[str, Tensor]], Config] = lambda config, state: config
     others: Mapping[str, str] = field(default_factory=dict)
+    fixed: bool = False  # whether the network is built for one size of pictures
 
     def rows(self, config: Config) -> Table:
         return self.table(config) if callable(self.table) else self.table
@@ -290,7 +291,7 @@ def save_classifier(model: Any, folder: str | Path, variants: Variants, form: Fo
         "pretrained_cfg": {
             "input_size": (model.channels, side, side),
             "num_classes": model.classes,
-            **({"fixed_input_size": True} if hasattr(model.config, "size") else {}),  # or timm builds it for 224
+            **({"fixed_input_size": True} if form.fixed else {}),  # or timm builds it for 224
             **(in_timms_words(prepared, model.channels) if prepared else {}),
         },
     }

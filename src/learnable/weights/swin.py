@@ -128,6 +128,7 @@ TIMM = Format(
     },
     change=merges_at_the_start,
     answers={"act_layer": "gelu", "global_pool": "avg", "qkv_bias": True},
+    fixed=True,
 )
 TORCHVISION = Format("torchvision", torchvision_table)
 TRANSFORMERS = Format("transformers", TRANSFORMERS_TABLE, settings=settings_from, change=prefixed("swin."))

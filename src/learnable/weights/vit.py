@@ -143,6 +143,7 @@ TIMM = Format(
         "deit_base_patch16_224": "vit_b_16",
         "deit_base_patch16_384": "vit_b_16",
     },
+    fixed=True,
 )
 TORCHVISION = Format(
     "torchvision", TORCHVISION_TABLE, change=younger_names, sized=by_positions("encoder.pos_embedding")
