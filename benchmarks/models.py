@@ -319,9 +319,9 @@ def keep(name: str, row: dict[str, Any]) -> None:
     """Write one model's ratios into the record, beside those that are there."""
     before = json.loads(RESULT.read_text(encoding="utf-8"))["models"] if RESULT.exists() else {}
     now = {kind: round(row[kind], 3) for kind in KINDS} | {"against": row["against"], "megabytes": row["megabytes"]}
-    machine = {"processor": processor(), "threads": torch.get_num_threads(), "date": date.today().isoformat(),
-               "versions": {name: version(name) for name in ("torch", "torchvision", "timm", "transformers")}}  # fmt: skip
-    write_json(RESULT, {**machine, "models": dict(sorted({**before, name: now}.items()))})
+    now["on"] = {"processor": processor(), "threads": torch.get_num_threads(), "date": date.today().isoformat(),
+                 "versions": {name: version(name) for name in ("torch", "torchvision", "timm", "transformers")}}  # fmt: skip
+    write_json(RESULT, {"models": dict(sorted({**before, name: now}.items()))})
 
 
 if __name__ == "__main__":

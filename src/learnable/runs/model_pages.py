@@ -137,16 +137,21 @@ def speed(names: list[str]) -> dict[str, Any] | None:
     file = importlib.resources.files("learnable").joinpath("models/speed.json")
     told: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     rows = {name: told["models"][name] for name in names if name in told["models"]}
-    return {**told, "models": rows} if rows else None
+    return {"models": rows} if rows else None
 
 
 def speed_line(told: dict[str, Any] | None) -> str:
     """What was measured, in a sentence."""
     if told is None:
         return "Not measured."
-    return (f"Ours over theirs, below 1 is faster or smaller: 8 pictures of 224x224 or 4 texts of 256 tokens, float32, "
-            f"{told['threads']} threads of an {told['processor']} ({told['date']}, torch {told['versions']['torch']}; "
-            "`python -m benchmarks.models`).")  # fmt: skip
+    machines: dict[str, list[str]] = {}  # each with the variants that were measured on it
+    for name, row in told["models"].items():
+        on = row["on"]
+        machine = f"{on['threads']} threads of an {on['processor']}, {on['date']}, torch {on['versions']['torch']}"
+        machines.setdefault(machine, []).append(name)
+    where = "; ".join(machine if len(machines) == 1 else f"{_and(names)}: {machine}" for machine, names in machines.items())
+    return ("Ours over theirs, below 1 is faster or smaller: 8 pictures of 224x224 or 4 texts of 256 tokens, float32 "
+            f"({where}; `python -m benchmarks.models`).")  # fmt: skip
 
 
 def speed_rows(told: dict[str, Any] | None) -> list[tuple[str, ...]]:
