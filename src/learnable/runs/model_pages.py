@@ -149,7 +149,9 @@ def speed_line(told: dict[str, Any] | None) -> str:
         on = row["on"]
         machine = f"{on['threads']} threads of an {on['processor']}, {on['date']}, torch {on['versions']['torch']}"
         machines.setdefault(machine, []).append(name)
-    where = "; ".join(machine if len(machines) == 1 else f"{_and(names)}: {machine}" for machine, names in machines.items())
+    where = "; ".join(
+        machine if len(machines) == 1 else f"{_and(names)}: {machine}" for machine, names in machines.items()
+    )
     return ("Ours over theirs, below 1 is faster or smaller: 8 pictures of 224x224 or 4 texts of 256 tokens, float32 "
             f"({where}; `python -m benchmarks.models`).")  # fmt: skip
 
