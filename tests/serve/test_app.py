@@ -610,8 +610,10 @@ def test_a_browser_gets_a_page_to_write_with():
 
 def test_filters_are_passed_on_only_where_they_were_asked_for():
     run = FakeRun(LETTERS, generate=lambda **wish: {"text": "a"})
-    ask(create_app(run), "POST", "/generate", json={"top_p": 0.9, "top_k": 3, "min_p": 0.1, "repetition_penalty": 1.2})
+    wishes = {"top_p": 0.9, "top_k": 3, "min_p": 0.1, "repetition_penalty": 1.2, "beams": 2, "int8": True}
+    ask(create_app(run), "POST", "/generate", json=wishes)
     ask(create_app(run), "POST", "/generate", json={})
-    assert run.asked[0] == run.asked[1] | {"top_p": 0.9, "top_k": 3, "min_p": 0.1, "repetition_penalty": 1.2}
+    assert run.asked[0] == run.asked[1] | wishes
     assert set(run.asked[1]) == {"prompt", "count", "seed", "temperature"}
-    refused(ask(create_app(run), "POST", "/generate", json={"top_p": 0}), 422)
+    for wrong in ({"top_p": 0}, {"beams": 0}, {"beams": 100}, {"int8": "much"}):
+        refused(ask(create_app(run), "POST", "/generate", json=wrong), 422)
