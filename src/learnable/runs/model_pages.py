@@ -133,27 +133,34 @@ def parity_lines(row: dict[str, Any] | None) -> list[str]:
 
 
 def speed(names: list[str]) -> dict[str, Any] | None:
-    """How fast and how large these variants are against the standard ones, where that was measured, and on what machine."""
+    """How fast and how large these variants are against the standard ones, where that was measured, and on what machines."""
     file = importlib.resources.files("learnable").joinpath("models/speed.json")
     told: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     rows = {name: told["models"][name] for name in names if name in told["models"]}
-    return {"models": rows} if rows else None
+    return {"where": _machines(rows), "models": rows} if rows else None
+
+
+def _machines(rows: dict[str, Any]) -> str:
+    """The machines of some measured variants; where there are several, which is whose.
+
+    >>> on = {"threads": 2, "processor": "Abacus", "date": "1998-11-01", "versions": {"torch": "2.13.0"}}
+    >>> _machines({"a": {"on": on}, "b": {"on": on}, "c": {"on": on | {"threads": 1}}})
+    'a and b: 2 threads of an Abacus, 1998-11-01, torch 2.13.0; c: 1 threads of an Abacus, 1998-11-01, torch 2.13.0'
+    """
+    found: dict[str, list[str]] = {}
+    for name, row in rows.items():
+        on = row["on"]
+        machine = f"{on['threads']} threads of an {on['processor']}, {on['date']}, torch {on['versions']['torch']}"
+        found.setdefault(machine, []).append(name)
+    return "; ".join(machine if len(found) == 1 else f"{_and(names)}: {machine}" for machine, names in found.items())
 
 
 def speed_line(told: dict[str, Any] | None) -> str:
     """What was measured, in a sentence."""
     if told is None:
         return "Not measured."
-    machines: dict[str, list[str]] = {}  # each with the variants that were measured on it
-    for name, row in told["models"].items():
-        on = row["on"]
-        machine = f"{on['threads']} threads of an {on['processor']}, {on['date']}, torch {on['versions']['torch']}"
-        machines.setdefault(machine, []).append(name)
-    where = "; ".join(
-        machine if len(machines) == 1 else f"{_and(names)}: {machine}" for machine, names in machines.items()
-    )
     return ("Ours over theirs, below 1 is faster or smaller: 8 pictures of 224x224 or 4 texts of 256 tokens, float32 "
-            f"({where}; `python -m benchmarks.models`).")  # fmt: skip
+            f"({told['where']}; `python -m benchmarks.models`).")  # fmt: skip
 
 
 def speed_rows(told: dict[str, Any] | None) -> list[tuple[str, ...]]:
