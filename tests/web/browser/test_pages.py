@@ -22,6 +22,7 @@ PAGES = [
     "/runs",
     "/models",
     "/models/resnet",
+    "/models/gpt",
     PLANNED,
     "/no/such/page",
     *LESSONS,
