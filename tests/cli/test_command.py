@@ -15,7 +15,7 @@ def test_the_help_of_every_recipe_shows_all_its_flags(learnable, name):
     rows = {row[0]: row[1:] for row in (line.split("\t") for line in said.out.splitlines() if "\t" in line)}
     for key, value in recipe.settings.items():
         _, default, meaning = rows[flag(key)]
-        assert default == ("none" if value == "" else str(value).lower() if isinstance(value, bool) else str(value))
+        assert default == ('""' if value == "" else str(value).lower() if isinstance(value, bool) else str(value))
         assert meaning == MEANINGS[key]
     for source in recipe.sources:
         assert f"--data {source}" in said.out

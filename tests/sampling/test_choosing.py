@@ -96,7 +96,8 @@ def test_a_penalty_of_one_changes_nothing():
 
 @pytest.mark.parametrize(
     "make, value",
-    [(temperature, 0), (temperature, math.nan), (temperature, math.inf), (top_k, 0), (inspect.unwrap(top_k), 2.5), (top_p, 0), (top_p, 1.1),
+    [(temperature, 0), (temperature, math.nan), (temperature, math.inf), (top_k, 0),
+     *((inspect.unwrap(top_k), value) for value in (2.5, 2.0, True, "2")), (top_p, 0), (top_p, 1.1),
      (top_p, math.nan), (min_p, -0.1), (min_p, 2), (lambda value: Unrepeating(greedy, value, []), 0)],
 )  # fmt: skip
 def test_numbers_out_of_range(make, value):

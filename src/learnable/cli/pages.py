@@ -355,7 +355,7 @@ def recipe_flags(name: str) -> None:
 def _shown(value: Any) -> tuple[str, str]:
     """What a flag takes, and its default, as one types them."""
     kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a name"}
-    return kinds[type(value)], str(value).lower() if isinstance(value, bool) else str(value) or "none"
+    return kinds[type(value)], str(value).lower() if isinstance(value, bool) else str(value) or '""'
 
 
 def list_runs(json: bool) -> None:

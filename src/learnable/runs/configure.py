@@ -58,7 +58,7 @@ MEANINGS = {
     "shuffle": "whether groups exchange their channels",
     "size": "pixels of a picture's side; 0: as fits the network",
     "steps": "of training",
-    "target": "the column that is the class; none: the last one",
+    "target": 'the column that is the class; "": the last one',
     "tokenizer": "characters, bpe, or the path of a tokenizer.json",
     "values": "different digits for an answer",
     "vocab": "pieces in the vocabulary; 0: what suits the tokenizer",

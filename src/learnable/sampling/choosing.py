@@ -53,7 +53,7 @@ def top_k(count: int) -> Filter:
     Raises:
         CallError: a count below 1, or no whole number.
     """
-    if count < 1 or count % 1:
+    if isinstance(count, bool) or not hasattr(count, "__index__") or count < 1:  # NumPy's whole numbers are some, too
         raise CallError(f"expected a top_k of 1, 2 or more, came {count}; leave it out to draw from all tokens")
 
     def keep(scores: Float[Tensor, "rows vocab"]) -> Float[Tensor, "rows vocab"]:
