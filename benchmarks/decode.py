@@ -6,17 +6,22 @@ speculative decoding. bfloat16 is measured where the processor has it. Weights o
 `generate` offers: bfloat16, or float32 without it.
 
 The roofline is the time in which the weights come from memory once for each token, at the best rate at which this run can sum up
-numbers or multiply them by a row; the share is how much of the whole time that is.
+numbers or multiply them by a row; the share is how much of the whole time that is. Memory comes in pages of 2 MB for both sides, as
+`learnable generate` asks for.
 
     python -m benchmarks.decode [ROUNDS [THREADS]]
 """
 
+import os
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from unittest import mock
+
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # read when torch makes its first tensor
 
 import torch
 from torch import nn
@@ -24,6 +29,7 @@ from torch import nn
 from benchmarks import kernels
 from learnable.models.language.gpt import GPT, GPT2, GPTConfig
 from learnable.models.language.llama import Llama, LlamaConfig
+from learnable.sampling import cache
 from learnable.sampling.cache import stream_cached
 from learnable.sampling.speculative import generate_speculative
 from learnable.sampling.text import greedy
@@ -73,6 +79,7 @@ def ratios(name: str, ours: Any, theirs: Any, rounds: int, bytes_a_second: float
         sides: dict[str, Callable[[], torch.Tensor]] = {
             kind: partial(cached, ours, prompt, new),
             **({"int8": partial(cached, ours, prompt, new, int8=True)} if last else {}),
+            **({} if case else {f"{kind}, not recorded": partial(unrecorded, ours, prompt, new)}),
             "generate": partial(generate, theirs, prompt, new),
         }
         seconds = alternating(sides, rounds)
@@ -80,7 +87,7 @@ def ratios(name: str, ours: Any, theirs: Any, rounds: int, bytes_a_second: float
             of = f" in {kind}" if side == "int8" else ""
             if side != "generate":
                 found[f"{name} decoding in {side} / generate{of}{case}"] = seconds[side] / seconds["generate"]
-            if not case:
+            if not case and "not recorded" not in side:
                 size = {"fp32": 4, "bf16": 2, "int8": 1}[kind if side == "generate" else side]
                 what = f"{name}, generate in {kind}" if side == "generate" else f"{name} in {side}"
                 found[f"{what}: tokens a second"] = new / seconds[side]
@@ -103,6 +110,12 @@ def alternating(sides: dict[str, Callable[[], torch.Tensor]], rounds: int) -> di
 
 def cached(model: nn.Module, prompt: torch.Tensor, new: int, int8: bool = False) -> torch.Tensor:
     return torch.cat([prompt, *stream_cached(model, prompt, new, greedy, int8=int8)], dim=1)
+
+
+def unrecorded(model: nn.Module, prompt: torch.Tensor, new: int) -> torch.Tensor:
+    """`cached`, each step through the model's own Python: what recording brings (see `sampling.recorded`)."""
+    with mock.patch.object(cache, "Recorded", lambda step, model: step):
+        return cached(model, prompt, new)
 
 
 def generate(model: Any, prompt: torch.Tensor, new: int) -> torch.Tensor:

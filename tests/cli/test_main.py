@@ -87,6 +87,16 @@ def test_a_wrong_call_is_said_in_one_sentence(learnable, words, says):
     assert says in said.error and "\n" not in said.error and "│" not in said.error
 
 
+@pytest.mark.parametrize("command", ["generate", "serve"])
+@pytest.mark.parametrize("chosen", [None, "0"])
+def test_writing_asks_for_large_pages_unless_somebody_chose(learnable, monkeypatch, command, chosen):
+    monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", "0")
+    if chosen is None:
+        monkeypatch.delenv("THP_MEM_ALLOC_ENABLE")
+    assert learnable(command, "gpt").code == 1  # there is no such run
+    assert os.environ["THP_MEM_ALLOC_ENABLE"] == (chosen or "1")
+
+
 def test_nothing_is_written_by_looking(learnable, home):
     for words in ("list recipes", "topic lenet", "path", "runs", "train lenet --help"):
         assert learnable(*words.split()).code == 0

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from learnable.errors import CallError
-from learnable.sampling.cache import Cache, check_prompts
+from learnable.sampling.cache import Cache, check_prompts, step_of
 from learnable.sampling.choosing import diverged
 from learnable.sampling.packed import fastest
 
@@ -125,6 +125,7 @@ class Continuing:
         self.cache: Cache | None = None
         self.read = 0
         self.pack = fastest(model, room)
+        self.step = step_of(model, room, self.pack)
 
     def next(self, target: Int[Tensor, "rows written"]) -> Float[Tensor, "rows vocab"]:
         if self.cache is not None and self.cache.has_room:
@@ -135,6 +136,8 @@ class Continuing:
             most = min(self.room, getattr(config, "steady", config.context))
             self.cache = Cache.for_model(self.model, len(target), max(fresh.shape[1], most))
         self.read = target.shape[1]
+        if fresh.shape[1] == 1:
+            return self.cache.read_one(self.model, fresh, self.step)
         with self.pack():
             return self.cache.read(self.model, fresh)
 

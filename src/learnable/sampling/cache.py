@@ -21,8 +21,9 @@ Paper    Shazeer 2019, section 2.4 (generating step by step, its memory traffic)
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -30,10 +31,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from learnable.errors import CallError
-from learnable.nn.attention import attend
 from learnable.nn.multihead import attend_heads_fast
 from learnable.sampling.choosing import Choose
-from learnable.sampling.packed import fastest
+from learnable.sampling.packed import MANY, fastest
+from learnable.sampling.recorded import Look, Recorded, Step
 
 # A model with the parts that stand above. Sampling is handed models, it imports none.
 Transformer = Any
@@ -94,6 +95,7 @@ def stream_cached(
     ended = torch.zeros_like(text[:, :1], dtype=torch.bool)
     cache: Cache | None = None
     pack = fastest(model, count, int8=int8)
+    one_step = step_of(model, count, pack)
     chosen = text[:, :0]
     for step in range(count):
         if cache is None or not cache.has_room:
@@ -104,8 +106,7 @@ def stream_cached(
             with pack() if int8 else contextlib.nullcontext():  # many rows want no other order, but the same weights
                 logits = cache.read(model, window, None if even else ends)
         else:
-            with pack():
-                logits = cache.read(model, chosen)
+            logits = cache.read_one(model, chosen, one_step)
         chosen = choose(logits)
         if stop is not None:
             chosen = chosen.masked_fill(ended, stop)  # so it stays ended
@@ -182,6 +183,12 @@ class Cache:
         return model.to_logits(last)[:, 0]
 
     @torch.inference_mode()
+    def read_one(self, model: Transformer, tokens: Int[Tensor, "batch 1"], step: Step) -> Float[Tensor, "batch vocab"]:
+        """`read` for one new token a row, by this model's `step_of`."""
+        x, where, look = self._begin(model, tokens, None)
+        return step((x, where), look)[:, 0]
+
+    @torch.inference_mode()
     def read_last(
         self, model: Transformer, tokens: Int[Tensor, "batch tokens"], last: int
     ) -> Float[Tensor, "batch last vocab"]:
@@ -206,54 +213,78 @@ class Cache:
         self, model: Transformer, tokens: Int[Tensor, "batch tokens"], ends: Int[Tensor, "batch"] | None
     ) -> Float[Tensor, "batch tokens width"]:
         """What the blocks make of the new tokens, which are then part of what was read."""
+        x, where, look = self._begin(model, tokens, ends)
+        for number, block in enumerate(model.blocks):
+            x = cached_block(block, x, partial(look, number), **where)
+        return x
+
+    def _begin(
+        self, model: Transformer, tokens: Int[Tensor, "batch tokens"], ends: Int[Tensor, "batch"] | None
+    ) -> tuple[Float[Tensor, "batch tokens width"], dict[str, Any], Look]:
+        """What goes into the first block, what every attention is told of the places, and how to look up what was read."""
         new, window = tokens.shape[1], getattr(model.config, "window", None) or model.config.context
         positions = self.lengths[:, None] + torch.arange(new, device=tokens.device)  # (batch, tokens)
-        start = self.longest if self.even else None
-        self.longest += new
+        start, longest = (self.longest if self.even else None), self.longest + new
         # A query may look at its own place and at those before it. Filling lies after the text it belongs to, and is
         # written over by the tokens to come. A single new token of rows that end together may look at all there is.
         allowed = None
-        if new > 1 or not self.even or self.longest > window:
-            back = positions[:, None, :, None] - torch.arange(self.longest, device=tokens.device)
+        if new > 1 or not self.even or longest > window:
+            back = positions[:, None, :, None] - torch.arange(longest, device=tokens.device)
             allowed = (back >= 0) & (back < window)
         x = model.embed(tokens, positions)
         # How long each text is may matter to where its tokens stand; filling is not part of it.
         places = positions if ends is None else positions.minimum((self.lengths + ends - 1)[:, None])
         where = {"turns": model.turns(places)} if hasattr(model, "turns") else {}
-        for block, keys, values in zip(model.blocks, self.keys, self.values, strict=True):
-            seen = keys[:, :, : self.longest], values[:, :, : self.longest]
-            x = cached_block(block, x, *seen, positions, allowed, start, **where)
+        rows = torch.arange(len(tokens), device=tokens.device)[:, None]
+
+        def look(number: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+            keys, values = self.keys[number], self.values[number]
+            if start is not None:  # all rows go on at the same place: what is written is one piece
+                keys[:, :, start:longest] = key
+                values[:, :, start:longest] = value
+            else:
+                keys[rows, :, positions] = key.transpose(1, 2)
+                values[rows, :, positions] = value.transpose(1, 2)
+            return look_up(query, keys[:, :, :longest], values[:, :, :longest], allowed)
+
+        self.longest = longest
         self.lengths = self.lengths + (new if ends is None else ends)
         self.even = self.even and ends is None
-        return x
+        return x, where, look
+
+
+def step_of(model: Transformer, count: int, pack: Callable[[], contextlib.AbstractContextManager[None]]) -> Step:
+    """From what `Cache._begin` gives for one new token a row to its logits; recorded, while `count` of them are written.
+
+    Args:
+        pack: what is put around each pass.
+    """
+
+    def step(inputs: tuple[Tensor, dict[str, Any]], look: Look) -> Tensor:
+        x, where = inputs
+        with pack():
+            for number, block in enumerate(model.blocks):
+                x = cached_block(block, x, partial(look, number), **where)
+            return model.to_logits(x)
+
+    return Recorded(step, model) if count >= MANY and model.token.weight.device.type == "cpu" else step
 
 
 def cached_block(
     block: Block,
     x: Float[Tensor, "batch new width"],
-    keys: Float[Tensor, "batch key_heads tokens head_width"],
-    values: Float[Tensor, "batch key_heads tokens head_width"],
-    positions: Int[Tensor, "batch new"],
-    allowed: Bool[Tensor, "batch 1 new tokens"] | None,
-    start: int | None = None,
+    look: Callable[[Tensor, Tensor, Tensor], Tensor],
     **where: Any,
 ) -> Float[Tensor, "batch new width"]:
-    """The block's `forward` for tokens whose past was read before; writes their keys and values to their `positions`.
+    """The block's `forward` for tokens whose past was read before.
 
-    Where all rows go on at the same place, that is `start`, and what is written is one piece. `where` is what the
-    attention is told of the places, if anything.
+    Args:
+        look: keeps the new keys and values, and gives what the queries find among all of them.
+        where: what the attention is told of the places, if anything.
     """
     query, key, value = block.attention.project(block.norm1(x), **where)
-    if start is not None:
-        keys[:, :, start:] = key
-        values[:, :, start:] = value
-    else:
-        rows = torch.arange(len(x), device=x.device)[:, None]
-        keys[rows, :, positions] = key.transpose(1, 2)
-        values[rows, :, positions] = value.transpose(1, 2)
-    x = x + block.attention.finish(look_up(query, keys, values, allowed))
-    x = x + block.mlp(block.norm2(x))
-    return x
+    x = x + block.attention.finish(look(query, key, value))
+    return x + block.mlp(block.norm2(x))
 
 
 def look_up(
@@ -262,14 +293,11 @@ def look_up(
     values: Float[Tensor, "batch key_heads tokens head_width"],
     allowed: Bool[Tensor, "batch 1 new tokens"] | None,
 ) -> Float[Tensor, "batch heads new head_width"]:
-    """What the new tokens' queries find among all keys.
-
-    A table of one row costs nothing to store, and on a CPU the written-out equation makes it sooner than the kernel. Heads
-    that share a key are then rows of one table.
-    """
-    if query.shape[2] > 1 or query.device.type != "cpu":
+    """What the new tokens' queries find among all keys. Of a single token, heads that share a key are rows of one table."""
+    if query.shape[2] > 1:
         return attend_heads_fast(query, keys, values, allowed)
-    return attend(query.reshape(*keys.shape[:2], -1, query.shape[3]), keys, values, allowed).view(query.shape)
+    rows = query.reshape(*keys.shape[:2], -1, query.shape[3])
+    return attend_heads_fast(rows, keys, values, allowed).view(*query.shape[:3], -1)
 
 
 def last_tokens(

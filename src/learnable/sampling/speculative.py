@@ -23,9 +23,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from learnable.errors import CallError
-from learnable.sampling.cache import Cache, check_prompts
+from learnable.sampling.cache import Cache, check_prompts, step_of
 from learnable.sampling.choosing import Filter, chances, only_best, toss
 from learnable.sampling.packed import fastest
+from learnable.sampling.recorded import Step
 
 LanguageModel = Any  # with the parts that `sampling.cache` names
 
@@ -130,11 +131,13 @@ class Side:
     room: int  # tokens up to which what was read stays what it was
     cache: Cache
     pack: Callable[[], contextlib.AbstractContextManager[None]]
+    step: Step
 
     @classmethod
     def of(cls, model: LanguageModel, given: int, count: int) -> "Side":
         room = min(given + count, getattr(model.config, "steady", model.config.context))
-        return cls(model, room, Cache.for_model(model, 1, room), fastest(model, count))
+        pack = fastest(model, count)
+        return cls(model, room, Cache.for_model(model, 1, room), pack, step_of(model, count, pack))
 
     def scores(self, text: Int[Tensor, "1 tokens"], last: int) -> Float[Tensor, "last vocab"]:
         """The logits after each of the `last` tokens of the text; of those it has read none again."""
@@ -142,6 +145,8 @@ class Side:
             with torch.inference_mode():
                 return self.model(text[:, -self.model.config.context :])[0, -last:]
         fresh = text[:, self.cache.longest :]
+        if fresh.shape[1] == 1:
+            return self.cache.read_one(self.model, fresh, self.step)
         with self.pack():
             return self.cache.read_last(self.model, fresh, last)[0]
 
