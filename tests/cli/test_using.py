@@ -190,13 +190,21 @@ def test_text_is_generated(learnable, tmp_path):
     assert (
         len(learnable("generate", "gpt", "--prompt", "all ", "--count", 5, "--beams", 2, "--json").json[0]["text"]) == 9
     )
+    likeliest = learnable("generate", "gpt", "--count", 20, "--temperature", 0).out
+    assert learnable("generate", "gpt", "--count", 20, "--temperature", 0, "--draft", "gpt").out == likeliest
+    learnable("train", "gan", "--smoke")
     for flags, says in (
+        (["--draft", "llama"], "there is no run of llama yet"),
+        (["--draft", "gan"], "tokens stand for the same"),
+        (["--draft", "gpt", "--beams", 2], "--draft"),
         (["--beams", 2, "--temperature", 1], "throws dice"),
         (["--beams", 2, "--top-k", 3], "--top-k"),
         (["--temperature", 0, "--min-p", 0.1], "--min-p"),
     ):
         said = learnable("generate", "gpt", *flags)
-        assert said.code == 2 and says in said.error
+        assert said.code == (1 if "llama" in flags else 2) and says in said.error
+    said = learnable("generate", "gan", "--draft", "gpt")
+    assert said.code == 2 and "gan does not know --draft" in said.error
     said = learnable("generate", "gpt", "--prompt", "☃")
     assert said.code == 2 and "'☃' (number 1 of the text) is not among" in said.error
 

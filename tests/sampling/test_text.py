@@ -11,6 +11,7 @@ from learnable.data.tokenizers import formats
 from learnable.data.tokenizers.learning import learn_bpe
 from learnable.errors import CallError, WorldError
 from learnable.models.language.gpt import GPT, GPTConfig
+from learnable.sampling import speculative
 from learnable.sampling.text import generate, greedy, sample, stream, stream_text, write_text
 
 
@@ -206,12 +207,38 @@ def test_beams_find_a_likelier_text_than_greedy():
     [({"temperature": 0, "top_p": 0.9}, "--top-p"), ({"temperature": 0, "top_k": 3}, "--top-k"),
      ({"beams": 2, "min_p": 0.1}, "--min-p"), ({"beams": 2, "repetition_penalty": 1.2}, "--repetition-penalty"),
      ({"beams": 2, "int8": True}, "--int8"), ({"beams": 0}, "beam of at least 1"), ({"top_p": 0.0}, "top_p above 0"),
-     ({"repetition_penalty": 0.0}, "repetition penalty above 0")],
+     ({"repetition_penalty": 0.0}, "repetition penalty above 0"), ({"draft": writer(), "beams": 2}, "--draft"),
+     ({"draft": writer(), "int8": True}, "--int8"), ({"draft": writer(), "repetition_penalty": 2.0}, "--repetition-penalty"),
+     ({"draft": writer(), "temperature": 0, "top_k": 3}, "--top-k"),
+     ({"draft": (writer()[0], Info("other", alphabet=tuple("zyxwv")))}, "tokens stand for the same")],
 )  # fmt: skip
 def test_wishes_that_cannot_be(wishes, message):
     model, info = writer()
     with pytest.raises(CallError, match=message):
         write_text(model, info, "ab", count=5, **wishes)
+
+
+def test_a_draft_guesses_and_the_text_stays_the_model_s(monkeypatch):
+    asked = []
+    whole = speculative.stream_speculative
+    monkeypatch.setattr(
+        speculative, "stream_speculative", lambda *args, **more: asked.append(args[:2]) or whole(*args, **more)
+    )
+    (model, info), (draft, _) = writer(), writer()
+    with torch.no_grad():
+        for weight in draft.parameters():
+            weight.add_(torch.randn(weight.shape) * 0.02)
+    plain = write_text(model, info, "ab", count=12, temperature=0)
+    assert write_text(model, info, "ab", count=12, temperature=0, draft=(draft, info)) == plain
+    assert asked == [(model, draft)]
+    drawn = write_text(model, info, "ab", count=12, temperature=1.5, top_k=3, seed=1, draft=(draft, info))
+    assert drawn == write_text(model, info, "ab", count=12, temperature=1.5, top_k=3, seed=1, draft=(draft, info))
+    assert len(drawn["text"]) == 14
+    # A draft that knows nothing changes no chances: letters that the filters leave out are not written.
+    best = {
+        write_text(model, info, "ab", count=1, top_k=1, seed=seed, draft=(draft, info))["text"] for seed in range(5)
+    }
+    assert best == {write_text(model, info, "ab", count=1, temperature=0)["text"]}
 
 
 @pytest.mark.parametrize("make", [generate, stream])

@@ -263,6 +263,12 @@ def generate(
     int8: Annotated[
         bool, typer.Option("--int8", help="Weights of one byte: sooner for large models, a little off.")
     ] = False,
+    draft: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN", help="A smaller model of the same data guesses ahead; the text stays this model's."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Let a trained model make something: text, points."""
@@ -270,7 +276,7 @@ def generate(
 
     _ask_for_large_pages()
     wishes = {"top_k": top_k, "top_p": top_p, "min_p": min_p, "repetition_penalty": repetition_penalty, "beams": beams}
-    using.generate(run, prompt, count, seed, temperature, wishes | {"int8": int8}, json)
+    using.generate(run, prompt, count, seed, temperature, wishes | {"int8": int8}, draft, json)
 
 
 @app.command(epilog="Example: learnable verify lenet --seeds 3")

@@ -161,7 +161,14 @@ def _one_by_one(answer: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def generate(
-    name: str, prompt: str | None, count: int, seed: int, temperature: float | None, wishes: dict[str, Any], json: bool
+    name: str,
+    prompt: str | None,
+    count: int,
+    seed: int,
+    temperature: float | None,
+    wishes: dict[str, Any],
+    draft: str | None,
+    json: bool,
 ) -> None:
     """Print what the model makes."""
     from learnable.runs.run import Run
@@ -169,6 +176,9 @@ def generate(
     if wishes.get("beams") is not None and temperature is not None:
         raise CallError("--beams looks for the likeliest text and --temperature throws dice; leave one of them out")
     run = Run.open(name, note)
+    if draft is not None:
+        smaller = Run.open(draft, note)
+        wishes = wishes | {"draft": (smaller.model, smaller.info)}
     heat = 1.0 if temperature is None else temperature
     made = run.generate(prompt=prompt, count=count, seed=seed, temperature=heat, **wishes)
     if not json:

@@ -120,21 +120,24 @@ def write_text(
     repetition_penalty: float | None = None,
     beams: int | None = None,
     int8: bool = False,
+    draft: tuple[LanguageModel, Info] | None = None,
 ) -> dict[str, Any]:
     """`prompt`, continued by `count` tokens: what `learnable generate` calls for a model of characters or byte pairs.
 
     A temperature of 0 always takes the most expected token. An empty prompt begins a line. `beams` look for the likeliest
-    text, and throw no dice.
+    text, and throw no dice. A `draft` is a smaller model, with what its own data says, that guesses ahead for this one
+    (`sampling.speculative`): sooner if it guesses well, and still this model's text.
 
     Raises:
-        CallError: a character of the prompt that the model has never seen, a number out of range, wishes that contradict.
+        CallError: a character of the prompt that the model has never seen, a number out of range, wishes that contradict,
+            a draft whose tokens stand for something else.
     """
     from learnable.sampling.beam import generate_beam
 
     if beams is None:
         written = stream_text(
             model, info, prompt, count=count, seed=seed, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
-            repetition_penalty=repetition_penalty, int8=int8,
+            repetition_penalty=repetition_penalty, int8=int8, draft=draft,
         )  # fmt: skip
         return {"text": prompt + "".join(written)}
     dice = {
@@ -143,6 +146,7 @@ def write_text(
         "min-p": min_p,
         "repetition-penalty": repetition_penalty,
         "int8": int8 or None,
+        "draft": draft,
     }
     for name, value in dice.items():
         if value is not None:
@@ -166,6 +170,7 @@ def stream_text(
     min_p: float | None = None,
     repetition_penalty: float | None = None,
     int8: bool = False,
+    draft: tuple[LanguageModel, Info] | None = None,
 ) -> Iterator[str]:
     """What `write_text` writes after the prompt, piece by piece as it is chosen; what is wrong is said before the first.
 
@@ -173,6 +178,7 @@ def stream_text(
         CallError: what `write_text` refuses.
     """
     from learnable.sampling.cache import stream_cached
+    from learnable.sampling.speculative import stream_speculative
 
     if count < 0:
         raise CallError(f"expected a count of at least 0 tokens, came {count}")
@@ -183,10 +189,27 @@ def stream_text(
     dice = torch.Generator().manual_seed(seed)
     choose = greedy if temperature == 0 else sample(temperature, top_k, dice, top_p=top_p, min_p=min_p)
     start = _beginning(model, info, prompt)
+    if draft is not None:
+        for name, wish in {"repetition-penalty": repetition_penalty, "int8": int8 or None}.items():
+            if wish is not None:
+                raise CallError(f"a draft guesses what the model alone would write, and --{name} changes that; leave one of "
+                                "them out")  # fmt: skip
+        smaller, words = draft
+        if meanings(words) != meanings(info):
+            raise CallError("expected a draft whose tokens stand for the same as the model's own, came another vocabulary; train "
+                            "both on the same data")  # fmt: skip
+        through = filters(temperature, top_k, top_p, min_p)
+        guessed = stream_speculative(model, smaller, start, count, through, generator=dice)
+        return to_pieces((int(token) for token in guessed), info)
     if repetition_penalty is not None:
         choose = Unrepeating(choose, repetition_penalty, [start])
     tokens = stream_cached(model, [start], count, choose, int8=int8)
     return to_pieces((int(token) for token in tokens), info)
+
+
+def meanings(info: Info) -> dict[int, str]:
+    """What each token of this data stands for."""
+    return dict(enumerate(info.alphabet)) if info.cutter is None else info.cutter.tokens
 
 
 def _beginning(model: LanguageModel, info: Info, prompt: str) -> Int[Tensor, "tokens"]:
