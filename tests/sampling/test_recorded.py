@@ -12,7 +12,7 @@ from learnable.models.language.gpt import GPT, GPTConfig
 from learnable.models.language.llama import Llama, LlamaConfig
 from learnable.models.language.modern_gpt import ModernGPT, ModernGPTConfig
 from learnable.nn.mlp import MLP
-from learnable.sampling import packed, recorded
+from learnable.sampling import packed
 from learnable.sampling.cache import Cache, generate_cached, step_of, stream_cached
 from learnable.sampling.recorded import Recorded, Tape
 from learnable.sampling.text import greedy
@@ -227,73 +227,6 @@ def test_an_error_in_the_first_step_leaves_nothing_behind():
             with pytest.raises(RuntimeError):
                 recording([torch.ones(3)], look)
     assert not recording.lists
-
-
-@pytest.fixture
-def products(monkeypatch):
-    if not torch.backends.mkldnn.is_available() or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
-        pytest.skip("this machine's torch has no oneDNN")
-    return packed.packed_linear
-
-
-def lines_of(step, *inputs):
-    with torch.inference_mode(), Tape(inputs) as tape:
-        result = step(*inputs)
-    made = recorded.fused(tape.lines, tape.given(result), tape.kinds)
-    return [str(line).partition("= ")[2].partition("(")[0] for line in made]
-
-
-@pytest.mark.parametrize("how", ["none", "tanh"])
-def test_a_packed_product_does_gelu_and_the_residual_sum_itself(products, how):
-    up, down = (products([torch.randn(16, 16)], torch.randn(16)) for _ in range(2))
-
-    def step(x):
-        return x + down(nn.functional.gelu(up(x), approximate=how))
-
-    x = torch.randn(1, 1, 16)
-    assert lines_of(step, x) == ["mkldnn__linear_pointwise", "mkldnn__linear_pointwise_binary"]
-    recording = once(step)
-    with torch.inference_mode():
-        for y in (x, x + 1, x - 1):
-            assert_close(recording([y], look), step(y), atol=1e-5, rtol=1e-5)
-            assert_close(once(lambda x: down(up(x)) + x)([y], look), down(up(y)) + y, atol=1e-5, rtol=1e-5)
-
-
-def test_what_lies_between_is_kept_where_somebody_asks_for_it(products):
-    linear = products([torch.randn(16, 16)], None)
-    weight = torch.ops.mkldnn._reorder_linear_weight(torch.randn(16, 16), 1)
-
-    def twice(x):
-        y = linear(x)
-        return (x + y) * y
-
-    def given_back(x):
-        y = linear(x)
-        return y if (x + y).shape else x
-
-    def bent(x):
-        return torch.ops.mkldnn._linear_pointwise(x, weight, None, "relu", [], "") + x
-
-    def of_two(x):
-        return linear(x[:1]) + x  # one row to two
-
-    def wider(x):
-        return linear(x) + x.double()
-
-    def scaled(x):
-        return torch.add(x, linear(x), alpha=2)
-
-    def changed(x):
-        y = linear(x)
-        x.mul_(2)
-        return x + y
-
-    for step, rows in ((twice, 1), (given_back, 1), (bent, 1), (of_two, 2), (wider, 1), (scaled, 1), (changed, 1)):
-        assert "mkldnn__linear_pointwise_binary" not in lines_of(step, torch.randn(rows, 16)), step
-        recording = once(step)
-        with torch.inference_mode():
-            for x in torch.randn(3, rows, 16):
-                assert_close(recording([x.clone()], look), step(x.clone()), atol=1e-5, rtol=1e-5)
 
 
 def test_bytes_and_beams_are_played_too(monkeypatch):

@@ -16,7 +16,6 @@ Docs     https://docs.pytorch.org/docs/stable/notes/extending.html#extending-tor
 """
 
 import math
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -95,10 +94,6 @@ class Line:
     named: dict[str, Any] = field(default_factory=dict)
     several: bool = False  # results come as a tuple
 
-    def names(self) -> list[Name]:
-        """The tensors that it was given."""
-        return [x for x in tree_leaves([self.given, self.named]) if isinstance(x, Name)]
-
     def __str__(self) -> str:
         given = [*map(repr, self.given), *(f"{key}={x!r}" for key, x in self.named.items())]
         call = f"{called(self.kernel)}({', '.join(given)})"
@@ -114,7 +109,6 @@ class Tape(TorchDispatchMode):
         self.paused = False
         self.kept: dict[str, Any] = {}
         self.called: dict[int, Name] = {}
-        self.kinds: dict[Name, tuple[Any, ...]] = {}  # of tensors: their shape and type
         self.seen: list[Any] = []  # kept alive, so that no two have the same id
         self.lines: list[Line] = []
         self.inputs = [self.name(x) for x in inputs]
@@ -163,16 +157,15 @@ class Tape(TorchDispatchMode):
     def name(self, x: Any) -> Name:
         if id(x) not in self.called:
             self.seen.append(x)
-            name = self.called[id(x)] = Name(f"x{len(self.seen)}")
-            self.kinds[name] = (getattr(x, "shape", None), getattr(x, "dtype", None))
+            self.called[id(x)] = Name(f"x{len(self.seen)}")
         return self.called[id(x)]
 
     def to_function(self, result: Tensor) -> Step:
         """The lines as a function of the inputs and `look`."""
-        lines = fused(self.lines, self.given(result), self.kinds)
-        texts = [f"{', '.join(map(str, self.inputs))}, = inputs", *map(str, lines), f"return {self.given(result)}"]
-        known = {called(line.kernel): line.kernel._op for line in lines if line.kernel != "look"}  # without its wrapper
-        known |= self.kept | {"torch": torch, "device": torch.device, "inf": math.inf, "nan": math.nan}
+        inputs = ", ".join(map(str, self.inputs))
+        texts = [f"{inputs}, = inputs", *map(str, self.lines), f"return {self.given(result)}"]
+        kernels = {called(line.kernel): line.kernel._op for line in self.lines if line.kernel != "look"}  # unwrapped
+        known = kernels | self.kept | {"torch": torch, "device": torch.device, "inf": math.inf, "nan": math.nan}
         exec("def play(inputs, look):\n    " + "\n    ".join(texts), known)
         self.seen.clear()
         play: Step = known["play"]
@@ -182,31 +175,3 @@ class Tape(TorchDispatchMode):
 def called(kernel: Any) -> str:
     """A name that Python allows: of aten::add.Tensor, aten_add_Tensor."""
     return kernel if kernel == "look" else str(kernel.name()).replace("::", "_").replace(".", "_")
-
-
-def fused(lines: list[Line], result: Name, kinds: dict[Name, tuple[Any, ...]]) -> list[Line]:
-    """The lines, fewer of them: GELU and the residual sum are left to the packed product before them, which can do both."""
-    if not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
-        return lines
-    if any(line.kernel != "look" and line.kernel._schema.is_mutable for line in lines):
-        return lines  # then their order may matter
-    product, ops = torch.ops.mkldnn._linear_pointwise, torch.ops.aten
-    asked = Counter([result, *(name for line in lines for name in line.names())])
-    kept: list[Line] = []
-    made: dict[Any, Line] = {}  # products whose result is asked for once
-    for line in lines:
-        if line.kernel == product.default and line.given[3] == "none" and asked[line.results[0]] == 1:
-            made[line.results[0]] = line
-        if line.kernel == ops.gelu.default and (before := made.get(line.given[0])):
-            kept.remove(before)
-            how = line.named.get("approximate", "none")
-            line = Line(line.results, product.default, [*before.given[:3], "gelu", [], how])
-        elif line.kernel == ops.add.Tensor and not line.named:
-            for one, other in (line.given, line.given[::-1]):
-                if (before := made.get(one)) and isinstance(other, Name) and kinds[one] == kinds[other]:
-                    kept.remove(before)
-                    x, weight, bias, *_ = before.given
-                    line = Line(line.results, product.binary, [x, other, weight, bias, "add"])
-                    break
-        kept.append(line)
-    return kept
