@@ -195,7 +195,7 @@ def test_text_is_generated(learnable, tmp_path):
     learnable("train", "gan", "--smoke")
     for flags, says in (
         (["--draft", "llama"], "there is no run of llama yet"),
-        (["--draft", "gan"], "tokens stand for the same"),
+        (["--draft", "gan"], "a model that writes text"),
         (["--draft", "gpt", "--beams", 2], "--draft"),
         (["--beams", 2, "--temperature", 1], "throws dice"),
         (["--beams", 2, "--top-k", 3], "--top-k"),

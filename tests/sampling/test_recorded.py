@@ -1,8 +1,8 @@
 """A recorded step: the same numbers as the step itself, and none where the next step might be another."""
 
-import copy
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -11,7 +11,6 @@ from torch.testing import assert_close
 from learnable.models.language.gpt import GPT, GPTConfig
 from learnable.models.language.llama import Llama, LlamaConfig
 from learnable.models.language.modern_gpt import ModernGPT, ModernGPTConfig
-from learnable.nn.mlp import MLP
 from learnable.sampling import packed
 from learnable.sampling.cache import Cache, generate_cached, step_of, stream_cached
 from learnable.sampling.recorded import Recorded, Tape
@@ -41,8 +40,8 @@ def look(block, *asked):
     return torch.cat(asked)
 
 
-def once(module, *inputs):
-    """What `Recorded` gives for a module alone, that asks for nothing."""
+def once(module):
+    """A module, or a function, recorded by itself: it looks nothing up."""
     return Recorded(lambda given, _: module(*given), module if isinstance(module, nn.Module) else nn.Identity())
 
 
@@ -151,30 +150,33 @@ def turning(x):
         lambda x: x if bool((x > 0).any()) else -2 * x,
         lambda x: x * (1 if x[0].item() > 0 else -2),
         lambda x: x[x > 0].sum()[None] if len(x[x > 0]) else -2 * x,
+        lambda x: x * (1 if x.tolist()[0] > 0 else -2),
+        lambda x: x * (1 if x.numpy()[0] > 0 else -2),
+        lambda x: x * (1 if np.asarray(x)[0] > 0 else -2),
+        lambda x: torch.tensor([max(x.tolist()), 0.0])[:1] + x,
         lambda x: x.clamp(max=0) if torch.equal(x, x.abs()) else x * 3,
     ],
 )
 def test_what_a_number_decides_is_decided_each_time(decides):
-    module = MLP(1, 1, activation=decides)
-    recording = once(module)
+    recording = once(decides)
     with torch.inference_mode():
         for x in (torch.ones(1), -torch.ones(1), torch.full((1,), 5.0)):
-            assert_close(recording([x], look), module(x))
+            assert_close(recording([x], look), decides(x))
 
 
-IN_PLACE = [
+KERNELS = [
     lambda x: x.mul_(2).add_(x),
     lambda x: (x.clone().fill_(3.0) + x).relu_(),
     lambda x: torch.stack(x.split(1)).masked_fill(x > 0, -math.inf).softmax(dim=0).flatten(),
     lambda x: torch.full_like(x, math.inf).minimum(x) + torch.zeros(1, dtype=x.dtype, device=x.device),
-    lambda x: torch.cat(torch.ones(2).unbind() and [x, x.to(torch.float64).float()]).topk(2).values.sum() + x,
+    lambda x: torch.cat([x, x.to(torch.float64).float()]).topk(2).values.sum() + x,
     lambda x: sum(x.split(6)),
     lambda x: torch.where(x > 0, x, torch.tensor(0.5)).to(x.dtype),
     lambda x: torch.addcmul(x, x, x, value=0.5).std(unbiased=False) * x,
 ]
 
 
-@pytest.mark.parametrize("bends", IN_PLACE)
+@pytest.mark.parametrize("bends", KERNELS)
 def test_kernels_of_many_kinds_are_played_as_they_ran(bends):
     recording = once(bends)
     with torch.inference_mode():
@@ -246,13 +248,12 @@ def test_bytes_and_beams_are_played_too(monkeypatch):
     assert len(lists) == 3  # one for each prompt's beam
 
 
-def test_the_model_can_be_copied_and_is_let_go():
+def test_the_model_is_let_go():
     import gc
     import weakref
 
     model = a_gpt()
     generate_cached(model, torch.randint(50, (1, 5)), 20, greedy)
-    copy.deepcopy(model)
     reference = weakref.ref(model)
     del model
     gc.collect()

@@ -234,7 +234,7 @@ def test_a_draft_guesses_and_the_text_stays_the_model_s(monkeypatch):
     drawn = write_text(model, info, "ab", count=12, temperature=1.5, top_k=3, seed=1, draft=(draft, info))
     assert drawn == write_text(model, info, "ab", count=12, temperature=1.5, top_k=3, seed=1, draft=(draft, info))
     assert len(drawn["text"]) == 14
-    # A draft that knows nothing changes no chances: letters that the filters leave out are not written.
+    # Whatever the draft guesses, a letter that the filters leave out is not written.
     best = {
         write_text(model, info, "ab", count=1, top_k=1, seed=seed, draft=(draft, info))["text"] for seed in range(5)
     }

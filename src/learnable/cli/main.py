@@ -276,7 +276,7 @@ def generate(
 
     _ask_for_large_pages()
     wishes = {"top_k": top_k, "top_p": top_p, "min_p": min_p, "repetition_penalty": repetition_penalty, "beams": beams}
-    using.generate(run, prompt, count, seed, temperature, wishes | {"int8": int8}, draft, json)
+    using.generate(run, prompt, count, seed, temperature, wishes | {"int8": int8, "draft": draft}, json)
 
 
 @app.command(epilog="Example: learnable verify lenet --seeds 3")

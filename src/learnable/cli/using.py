@@ -161,14 +161,7 @@ def _one_by_one(answer: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def generate(
-    name: str,
-    prompt: str | None,
-    count: int,
-    seed: int,
-    temperature: float | None,
-    wishes: dict[str, Any],
-    draft: str | None,
-    json: bool,
+    name: str, prompt: str | None, count: int, seed: int, temperature: float | None, wishes: dict[str, Any], json: bool
 ) -> None:
     """Print what the model makes."""
     from learnable.runs.run import Run
@@ -176,8 +169,12 @@ def generate(
     if wishes.get("beams") is not None and temperature is not None:
         raise CallError("--beams looks for the likeliest text and --temperature throws dice; leave one of them out")
     run = Run.open(name, note)
-    if draft is not None:
-        smaller = Run.open(draft, note)
+    if wishes.get("draft") is not None:
+        smaller = Run.open(wishes["draft"], note)
+        if not smaller.can_stream:
+            raise CallError(
+                f"expected as a draft a model that writes text, came {smaller.name}; train a smaller one of this kind"
+            )
         wishes = wishes | {"draft": (smaller.model, smaller.info)}
     heat = 1.0 if temperature is None else temperature
     made = run.generate(prompt=prompt, count=count, seed=seed, temperature=heat, **wishes)

@@ -213,10 +213,7 @@ class Cache:
         self, model: Transformer, tokens: Int[Tensor, "batch tokens"], ends: Int[Tensor, "batch"] | None
     ) -> Float[Tensor, "batch tokens width"]:
         """What the blocks make of the new tokens, which are then part of what was read."""
-        x, where, look = self._begin(model, tokens, ends)
-        for number, block in enumerate(model.blocks):
-            x = cached_block(block, x, partial(look, number), **where)
-        return x
+        return through_blocks(model, *self._begin(model, tokens, ends))
 
     def _begin(
         self, model: Transformer, tokens: Int[Tensor, "batch tokens"], ends: Int[Tensor, "batch"] | None
@@ -261,13 +258,19 @@ def step_of(model: Transformer, count: int, pack: Callable[[], contextlib.Abstra
     """
 
     def step(inputs: tuple[Tensor, dict[str, Any]], look: Look) -> Tensor:
-        x, where = inputs
         with pack():
-            for number, block in enumerate(model.blocks):
-                x = cached_block(block, x, partial(look, number), **where)
-            return model.to_logits(x)
+            return model.to_logits(through_blocks(model, *inputs, look))
 
     return Recorded(step, model) if count >= MANY and model.token.weight.device.type == "cpu" else step
+
+
+def through_blocks(
+    model: Transformer, x: Float[Tensor, "batch new width"], where: dict[str, Any], look: Look
+) -> Float[Tensor, "batch new width"]:
+    """All blocks, from what `Cache._begin` gives."""
+    for number, block in enumerate(model.blocks):
+        x = cached_block(block, x, partial(look, number), **where)
+    return x
 
 
 def cached_block(

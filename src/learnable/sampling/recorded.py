@@ -5,12 +5,13 @@ modules, their hooks and the checks of arguments, and arrives at the same kernel
 through the processor's caches, it finds its own code and objects in slow memory again. So the first step is watched: each
 kernel is written down with what it was given, and the list becomes one function. Tensors that were there before, as weights
 are, are kept as they are; what differs from step to step is handed in: the rows that go in, and `look`, which looks up the keys
-so far, of which there are more each time.
+so far, of which there are more each time. On a GPU the same idea is called a CUDA graph: captured once, then replayed.
 
-A list can be played again only if the next step would be the same one. So none is made where a number out of a tensor decided
-how to go on, where what came out has as many rows as the numbers said, where a hook wants to see the modules at work, or where
-a module is neither torch's nor ours, as its Python may do something that no kernel shows; then the step is done in the ordinary
-way each time. A list is made for one call and forgotten with it: numbers in weights may change meanwhile, the model may not.
+A list can be played again only if the next step would be the same one. So none is made where Python read a number out of a
+tensor, by which it may decide how to go on, where what came out has as many rows as the numbers said, where a hook wants to see
+the modules at work, or where a module is neither torch's nor ours, as its Python may do something that no kernel shows; then the
+step is done in the ordinary way each time. A list is made for one call and forgotten with it: numbers in weights may change
+meanwhile, the model may not.
 
 Docs     https://docs.pytorch.org/docs/stable/notes/extending.html#extending-torch-native-api
 """
@@ -23,6 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as modules
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
@@ -31,7 +33,7 @@ Step = Callable[[Any, Look], Tensor]  # tensors, in tuples and dicts, and what l
 
 LITERAL = (int, float, str, torch.dtype, torch.layout, torch.memory_format, torch.device, type(None))
 KNOWN = ("torch", "learnable")  # packages whose modules do nothing beside their kernels
-CHANGING = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
+READS = {Tensor.tolist, Tensor.numpy, Tensor.__array__, Tensor.__dlpack__, Tensor.data_ptr, Tensor.untyped_storage}
 
 
 class Recorded:
@@ -51,9 +53,8 @@ class Recorded:
         self.step = step
         self.modules = list(model.modules())
         self.known = all(type(each).__module__.split(".")[0] in KNOWN for each in self.modules)
-        self.lists: dict[
-            tuple[Any, ...], Step | None
-        ] = {}  # for inputs of each shape and type; None: there can be none
+        # For inputs of each shape and type; None where there can be no list.
+        self.lists: dict[tuple[Any, ...], Step | None] = {}
 
     def __call__(self, inputs: Any, look: Look) -> Tensor:
         leaves = tree_leaves(inputs)
@@ -61,7 +62,7 @@ class Recorded:
             return self.step(inputs, look)
         kind = (torch.is_autocast_enabled("cpu"), *((x.shape, x.dtype) for x in leaves))
         if kind not in self.lists:
-            with Tape(leaves) as tape:
+            with Tape(leaves) as tape, Readings(tape):
                 result = self.step(inputs, tape.noting(look))
             self.lists[kind] = None if tape.refused else tape.to_function(result)
             return result
@@ -135,7 +136,7 @@ class Tape(TorchDispatchMode):
         """One kernel more."""
         several = isinstance(result, tuple | list)
         results = list(result) if several else [result]
-        if CHANGING & set(kernel.tags) or not all(isinstance(x, Tensor) for x in results):
+        if torch.Tag.dynamic_output_shape in kernel.tags or not all(isinstance(x, Tensor) for x in results):
             self.refused = True
         elif kernel._schema.is_mutable or any(id(x) not in self.called for x in results):  # else nothing was done
             given = [tree_map(self.given, x) for x in args]
@@ -170,6 +171,18 @@ class Tape(TorchDispatchMode):
         self.seen.clear()
         play: Step = known["play"]
         return play
+
+
+class Readings(TorchFunctionMode):
+    """Tells the tape when numbers are read past the kernels."""
+
+    def __init__(self, tape: Tape):
+        super().__init__()
+        self.tape = tape
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.tape.refused |= func in READS and not self.tape.paused
+        return func(*args, **(kwargs or {}))
 
 
 def called(kernel: Any) -> str:
